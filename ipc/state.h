@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * state.h -- what the disk is doing, for everyone to see: one page in the segment.
+ *
+ * Transient.  Writers are named per group; every field is read by anyone, so each is atomic and
+ * stands alone: no field is only right together with another.
+ */
+#ifndef S3B_IPC_STATE_H
+#define S3B_IPC_STATE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum disk_state {
+	DISK_STARTING,
+	DISK_RUNNING,
+	DISK_DRAINING,
+	DISK_DRAINED,
+	DISK_DEGRADED,
+	DISK_FENCED,
+	DISK_STOPPING
+};
+
+struct ipc_state {
+	/* supervisor */
+	alignas(64) _Atomic uint32_t disk_state; /* enum disk_state; cachemgr once it runs */
+	_Atomic uint32_t fence;			 /* 0 none, 1 weak, 2 strong */
+	_Atomic uint32_t token;			 /* ours in the bucket, 0 = none */
+	_Atomic uint32_t read_only;
+	_Atomic uint32_t flush_to_bucket;	 /* what FLUSH waits for */
+	_Atomic uint32_t stopping;		 /* 1: roles finish and leave */
+	_Atomic uint64_t started_us;		 /* monotonic */
+
+	/* cachemgr: the throttle the frontend obeys */
+	alignas(64) _Atomic uint64_t write_rate; /* bytes/s for all writers, 0 = no limit */
+	_Atomic uint32_t dirty_full;		 /* 1: a clean slot may not become dirty by a hit */
+	_Atomic uint32_t write_through;		 /* 1: drained; a write waits for the bucket */
+
+	/* cachemgr: figures */
+	alignas(64) _Atomic uint64_t used_slots;
+	_Atomic uint64_t dirty_blocks;	   /* slots that differ from the bucket */
+	_Atomic uint64_t pending_deletes;  /* trimmed blocks whose object may still exist */
+	_Atomic uint64_t oldest_dirty_us;  /* monotonic; 0 = nothing is dirty */
+	_Atomic uint64_t upload_rate;	   /* bytes/s, smoothed */
+	_Atomic uint64_t local_seq;	   /* writes acknowledged before the last commit began */
+	_Atomic uint64_t bucket_seq;	   /* writes all of which the bucket holds */
+	_Atomic uint64_t survey_done;	   /* 1: the whole bucket has been listed */
+	_Atomic uint64_t in_flight;	   /* transfers handed to uploaders */
+
+	/* frontend */
+	alignas(64) _Atomic uint64_t acked_seq; /* writes, trims acknowledged */
+	_Atomic uint64_t fuse_init_len;		/* bytes of SHM_FUSE_INIT that are valid */
+
+	/* cachemgr: why the state is degraded; NUL-terminated, replaced whole */
+	alignas(64) char why[256];
+};
+_Static_assert(sizeof(struct ipc_state) == 64 * 9, "layout v1");
+
+const char *disk_state_name(unsigned);
+
+#endif
