@@ -2,6 +2,7 @@
 #include "ipc/slot_table.h"
 
 #include "ipc/shm.h"
+#include "ipc/state.h"
 
 void
 slot_table_attach(struct slot_table *t, const struct shm *s)
@@ -14,6 +15,7 @@ slot_table_attach(struct slot_table *t, const struct shm *s)
 	t->bucket = area + IPC_LINE / sizeof(*area);
 	t->hazard = shm_area(s, SHM_HAZARDS);
 	t->zero = shm_area(s, SHM_ZEROMAP);
+	t->surveyed = &shm_state(s)->survey_next;
 	t->bucket_mask = s->geo.nbuckets - 1;
 }
 

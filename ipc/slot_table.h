@@ -79,6 +79,7 @@ struct slot_table {		/* private view */
 	_Atomic uint32_t   *gen;	/* table_gen, H7 */
 	struct ipc_hazard  *hazard;
 	_Atomic uint64_t   *zero;
+	_Atomic uint64_t   *surveyed;	/* state->survey_next */
 	uint32_t	    bucket_mask;
 };
 
@@ -116,9 +117,13 @@ uint32_t slot_table_find(const struct slot_table *, uint32_t block, bool *ret_su
 static inline enum zero_state
 zero_get(const struct slot_table *t, uint64_t block)
 {
+	/* Acquire, and before the map: what the listing found below it is in the map already. */
+	uint64_t surveyed = atomic_load_explicit(t->surveyed, memory_order_acquire);
 	uint64_t w = atomic_load_explicit(&t->zero[block >> 5], memory_order_acquire);
+	enum zero_state z = (enum zero_state)(w >> ((block & 31) * 2) & 3);
 
-	return ((enum zero_state)(w >> ((block & 31) * 2) & 3));
+	/* A listed part of the disk need not be written to the map where there is nothing. */
+	return (z == ZERO_UNKNOWN && block < surveyed ? ZERO_ABSENT : z);
 }
 /* cachemgr only. */
 void zero_set(struct slot_table *, uint64_t block, enum zero_state);

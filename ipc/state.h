@@ -45,7 +45,7 @@ struct ipc_state {
 	_Atomic uint64_t upload_rate;	   /* bytes/s, smoothed */
 	_Atomic uint64_t local_seq;	   /* writes acknowledged before the last commit began */
 	_Atomic uint64_t bucket_seq;	   /* writes all of which the bucket holds */
-	_Atomic uint64_t survey_done;	   /* 1: the whole bucket has been listed */
+	_Atomic uint64_t survey_next;	   /* blocks below it have been listed: UNKNOWN there is ABSENT */
 	_Atomic uint64_t in_flight;	   /* transfers handed to uploaders */
 
 	/* frontend */
