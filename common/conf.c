@@ -145,9 +145,13 @@ conf_print(const struct conf *conf, FILE *out)
 			free(value);
 			continue;
 		}
-		fprintf(out, "%s = ", key->name);
+		/*
+		 * Defaults as comments: read back as keys they could contradict others (a write
+		 * delay beside blockCacheSync) or mean more (region implies vhost).
+		 */
+		fprintf(out, "%s%s = ", conf_is_set(conf, (enum conf_id)i) ? "" : "# ", key->name);
 		print_value((key->flags & KEY_SECRET) != 0 ? "***" : value, out);
-		fprintf(out, "%s\n", conf_is_set(conf, (enum conf_id)i) ? "" : "\t# default");
+		putc('\n', out);
 		conf_wipe(&value);
 	}
 }

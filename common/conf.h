@@ -114,7 +114,7 @@ int	conf_set_live(struct conf *, const char *key, const char *value, char **ret_
 /* Wipes every key that nobody in `keep` needs, and the secrets with it. */
 void	conf_forget(struct conf *, unsigned keep);
 
-/* The configuration in force, as a file that conf_load() accepts; secrets as ***. */
+/* The configuration in force, as a file; defaults as comments, secrets as ***. */
 void	conf_print(const struct conf *, FILE *);
 
 /*

@@ -84,9 +84,13 @@ check_store(const struct conf *conf, char **ret_error)
 	if (conf->region != NULL &&
 	    conf->region[strspn(conf->region, "abcdefghijklmnopqrstuvwxyz0123456789-_.")] != '\0')
 		FAIL(region, "\"%.60s\" is not a region (such as eu-central-1)", conf->region);
-	if (conf->max_retry_pause_us != 0 && IS_SET(maxRetryPause) &&
-	    conf->max_retry_pause_us < conf->initial_retry_pause_us)
-		FAIL(maxRetryPause, "is shorter than initialRetryPause (longer, or 0: never give up)");
+	if (conf->max_retry_pause_us != 0 &&
+	    conf->max_retry_pause_us < conf->initial_retry_pause_us) {
+		if (IS_SET(maxRetryPause))
+			FAIL(maxRetryPause,
+			    "is shorter than initialRetryPause (longer, or 0: never give up)");
+		FAIL(initialRetryPause, "is longer than maxRetryPause (less than 30s)");
+	}
 	if (conf->sse_key_id != NULL && conf->sse != CONF_SSE_AWS_KMS)
 		FAIL(sse_key_id, "means nothing without sse (sse = aws:kms)");
 	return (0);
@@ -157,8 +161,11 @@ check_cache(const struct conf *conf, char **ret_error)
 	if (conf->cache_size.bytes != 0 && conf->block_size != 0 &&
 	    conf->cache_size.bytes < 8 * conf->block_size)
 		FAIL(blockCacheSize, "is less than 8 blocks (a larger cache, or a smaller blockSize)");
-	if (IS_SET(maxDirtyAge) && conf->max_dirty_age_us < conf->write_delay_us)
-		FAIL(maxDirtyAge, "is shorter than blockCacheWriteDelay (longer)");
+	if (conf->max_dirty_age_us < conf->write_delay_us) {
+		if (IS_SET(maxDirtyAge))
+			FAIL(maxDirtyAge, "is shorter than blockCacheWriteDelay (longer)");
+		FAIL(blockCacheWriteDelay, "is longer than maxDirtyAge (less than 5m)");
+	}
 	return (0);
 }
 
@@ -193,8 +200,11 @@ check_mount(const struct conf *conf, char **ret_error)
 	if (!is_file_name(conf->stats_filename))
 		FAIL(statsFilename, "\"%.60s\" is not a file name (without a slash)",
 		    conf->stats_filename);
-	if (strcmp(conf->filename, conf->stats_filename) == 0)
-		FAIL(statsFilename, "is the name of the disk's file, too (another one)");
+	if (strcmp(conf->filename, conf->stats_filename) == 0) {
+		if (IS_SET(statsFilename))
+			FAIL(statsFilename, "is the name of the disk's file, too (another one)");
+		FAIL(filename, "is the name of the file with figures, too (another one)");
+	}
 	if (conf->mount_point != NULL && strcmp(conf->mount_point, "/") == 0)
 		FAIL(mountPoint, "the root directory cannot be the mount point (such as /mnt/disk)");
 	return (0);
