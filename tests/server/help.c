@@ -45,7 +45,7 @@ const char help_text[] =
     "         slow=RATE        body at this rate          late=T  done and answered after T,\n"
     "                          even when the client has gone\n"
     "         truncate=N       close after N body bytes   short   half a body, honest length\n"
-    "         wronglength[=N]  Content-Length off by N (1)\n"
+    "         wronglength[=N]  N bytes (1) announced that never come; N < 0: N fewer, honestly\n"
     "         garbage          noise for a body; on put: stored damaged, right ETag\n"
     "         etag=bad         another ETag               stale   the previous version\n"
     "         skew=T           the server's clock is off by T\n"

@@ -289,6 +289,8 @@ leave_escaped(void *cls, struct MHD_Connection *conn, char *s)
 	return (strlen(s));
 }
 
+static void on_log(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
 static void
 on_log(void *cls, const char *fmt, va_list ap)
 {

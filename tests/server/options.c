@@ -144,7 +144,7 @@ static void
 bandwidth(void)
 {
 	char *up = xstrdup(optarg), *down = strchr(up, ',');
-	uint64_t u, d;
+	uint64_t u = 0, d = 0;
 
 	if (down != NULL)
 		*down++ = '\0';

@@ -30,6 +30,7 @@ struct stream {
 	size_t off, len;
 	uint64_t stop_at, reset_at, stall_at; /* positions in the body; NEVER */
 	uint64_t stall_us;
+	uint64_t give_up_us; /* for bytes announced that will never come; 0: not there yet */
 	struct pace slow;
 	size_t piece;	 /* most bytes at once */
 	size_t reserved; /* bytes waited for */
@@ -68,6 +69,25 @@ wait_until(struct stream *s, uint64_t when_us)
 	return (0);
 }
 
+/*
+ * The client waits for bytes that do not exist.  A suspended connection does not see its peer go,
+ * so look now and then.
+ */
+static ssize_t
+never_come(struct stream *s)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(s->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	char c;
+
+	if (s->give_up_us == 0)
+		s->give_up_us = now_us() + 60 * 1000000;
+	if (info == NULL || recv(info->connect_fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0 ||
+	    now_us() > s->give_up_us || timer_stopping())
+		return (MHD_CONTENT_READER_END_WITH_ERROR);
+	return (wait_until(s, now_us() + 50000));
+}
+
 static ssize_t
 stream_read(void *cls, uint64_t pos, char *buf, size_t max)
 {
@@ -85,6 +105,8 @@ stream_read(void *cls, uint64_t pos, char *buf, size_t max)
 		if (!timer_stopping())
 			return (wait_until(s, now_us() + s->stall_us));
 	}
+	if (pos >= s->len)
+		return (never_come(s));
 	limit = s->stop_at < limit ? s->stop_at : limit;
 	limit = s->reset_at < limit ? s->reset_at : limit;
 	limit = s->stall_at < limit ? s->stall_at : limit;
@@ -132,7 +154,7 @@ needs_stream(const struct request *rq)
 	if (rq->reply.len == 0 || strcmp(rq->method, "HEAD") == 0 || rq->admin)
 		return (false);
 	return (settings.down.rate != 0 || f->truncate >= 0 || f->reset == RESET_BODY ||
-		f->slow != 0 || f->stall_body_us != 0);
+		f->slow != 0 || f->stall_body_us != 0 || f->wrong_length > 0);
 }
 
 /* Takes the body. */
@@ -157,7 +179,8 @@ stream_response(struct request *rq)
 		rq->bytes_out = s->stop_at;
 	if (s->reset_at < s->len)
 		rq->bytes_out = s->reset_at;
-	return (MHD_create_response_from_callback(s->len, 65536, stream_read, s, stream_free));
+	return (MHD_create_response_from_callback(
+	    s->len + (uint64_t)f->wrong_length, 65536, stream_read, s, stream_free));
 }
 
 static void
@@ -204,6 +227,12 @@ harm(struct request *rq)
 		make_garbage(rq);
 	if (rq->fault.short_body)
 		rq->reply.len /= 2;
+	if (rq->fault.wrong_length < 0) {
+		uint64_t less = (uint64_t)-rq->fault.wrong_length;
+
+		rq->reply.len -= less < rq->reply.len ? less : rq->reply.len;
+		rq->fault.wrong_length = 0;
+	}
 }
 
 static void
@@ -240,20 +269,12 @@ send_reply(struct request *rq)
 {
 	struct MHD_Response *r;
 	enum MHD_Result result;
-	char text[40];
 
 	harm(rq);
 	rq->bytes_out = strcmp(rq->method, "HEAD") == 0 ? 0 : rq->reply.len;
 	r = needs_stream(rq) ? stream_response(rq) : plain_response(rq);
 	if (r == NULL)
 		return (MHD_NO);
-	if (rq->fault.wrong_length != 0 && rq->bytes_out > 0 && !rq->admin) {
-		int64_t len = (int64_t)rq->reply.len + rq->fault.wrong_length;
-
-		MHD_set_response_options(r, MHD_RF_INSANITY_HEADER_CONTENT_LENGTH, MHD_RO_END);
-		snprintf(text, sizeof(text), "%lld", (long long)(len < 0 ? 0 : len));
-		MHD_add_response_header(r, "Content-Length", text);
-	}
 	add_headers(rq, r);
 	if (!rq->admin)
 		reqlog_request(rq);

@@ -5,6 +5,7 @@
 #include "tests/server/text.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ text_printf(struct text *t, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	must((void *)(uintptr_t)fmt);
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
