@@ -183,7 +183,7 @@ worth_sending(const struct conf *conf, enum conf_id id, const char *value)
 		return (true);
 	/* Worked out rather than given: a password from a file, flushTo by the cache file. */
 	return (key->def == NULL || strcmp(value, key->def) != 0) &&
-	    (conf_type_is_text(key->type) || id == CONF_flushTo);
+	       (conf_type_is_text(key->type) || id == CONF_flushTo);
 }
 
 char *

@@ -19,7 +19,7 @@
 #include "common/conf_priv.h"
 #include "common/conf_text.h"
 
-#define BLOCKS_MAX UINT64_C(0xffffffff)	/* of the format: indexes up to fffffffe */
+#define BLOCKS_MAX UINT64_C(0xffffffff) /* of the format: indexes up to fffffffe */
 
 #define FAIL(id, ...) return (conf_fail_key(conf, CONF_##id, ret_error, __VA_ARGS__))
 #define IS_SET(id)    conf_is_set(conf, CONF_##id)
@@ -52,12 +52,12 @@ check_mode(const struct conf *conf, char **ret_error)
 	if (conf->test && strncmp(conf->bucket, "file://", 7) != 0 && *conf->bucket != '/')
 		FAIL(test, "bucket is not the path of a directory (bucket = file:///path)");
 	if ((conf->test_delays || conf->test_errors || conf->test_discard) && !conf->store_is_dir) {
-		enum conf_id id = conf->test_delays ? CONF_test_delays
-		    : conf->test_errors		    ? CONF_test_errors
-						    : CONF_test_discard;
+		enum conf_id id = conf->test_delays   ? CONF_test_delays
+				  : conf->test_errors ? CONF_test_errors
+						      : CONF_test_discard;
 
-		return (conf_fail_key(conf, id, ret_error,
-		    "is for a directory store only (bucket = file:///path)"));
+		return (conf_fail_key(
+		    conf, id, ret_error, "is for a directory store only (bucket = file:///path)"));
 	}
 	if (!conf->shared_disk_mode)
 		return (0);
@@ -77,8 +77,8 @@ check_store(const struct conf *conf, char **ret_error)
 		FAIL(no_vhost, "contradicts vhost (one of the two)");
 	if (IS_SET(ssl) && conf->base_url_arg != NULL && !conf->store_is_dir &&
 	    conf->ssl != conf->use_tls)
-		FAIL(ssl, "contradicts baseURL (%s)", conf->ssl ? "baseURL = https://HOST/"
-								: "baseURL = http://HOST/");
+		FAIL(ssl, "contradicts baseURL (%s)",
+		    conf->ssl ? "baseURL = https://HOST/" : "baseURL = http://HOST/");
 	if (conf->insecure && conf->cacert != NULL)
 		FAIL(insecure, "contradicts cacert (one of the two)");
 	if (conf->region != NULL &&
@@ -117,9 +117,9 @@ check_credentials(const struct conf *conf, char **ret_error)
 		FAIL(accessEC2IAM_IMDSv2, "contradicts accessEC2IAM = no (one of the two)");
 	if (conf->profile != NULL && (conf->access_id != NULL || conf->access_file != NULL || iam))
 		FAIL(profile, "contradicts %s (one of the two)",
-		    conf->access_id != NULL	  ? "accessId"
-			: conf->access_file != NULL ? "accessFile"
-						    : "accessEC2IAM");
+		    conf->access_id != NULL	? "accessId"
+		    : conf->access_file != NULL ? "accessFile"
+						: "accessEC2IAM");
 	return (0);
 }
 
@@ -145,7 +145,8 @@ amount_larger(const struct conf *conf, const struct conf_amount *a, const struct
 static int
 check_cache(const struct conf *conf, char **ret_error)
 {
-	bool no_cache = IS_SET(blockCacheSize) && (conf->cache_size.blocks | conf->cache_size.bytes) == 0;
+	bool no_cache =
+	    IS_SET(blockCacheSize) && (conf->cache_size.blocks | conf->cache_size.bytes) == 0;
 
 	if (IS_SET(flushTo) && conf->flush_to == CONF_FLUSH_TO_CACHE && conf->cache_file == NULL)
 		FAIL(flushTo, "cache needs a cache file (blockCacheFile = /path)");
@@ -160,7 +161,8 @@ check_cache(const struct conf *conf, char **ret_error)
 		FAIL(blockCacheMaxDirty, "is more than the cache holds (at most blockCacheSize)");
 	if (conf->cache_size.bytes != 0 && conf->block_size != 0 &&
 	    conf->cache_size.bytes < 8 * conf->block_size)
-		FAIL(blockCacheSize, "is less than 8 blocks (a larger cache, or a smaller blockSize)");
+		FAIL(blockCacheSize,
+		    "is less than 8 blocks (a larger cache, or a smaller blockSize)");
 	if (conf->max_dirty_age_us < conf->write_delay_us) {
 		if (IS_SET(maxDirtyAge))
 			FAIL(maxDirtyAge, "is shorter than blockCacheWriteDelay (longer)");
@@ -206,7 +208,8 @@ check_mount(const struct conf *conf, char **ret_error)
 		FAIL(filename, "is the name of the file with figures, too (another one)");
 	}
 	if (conf->mount_point != NULL && strcmp(conf->mount_point, "/") == 0)
-		FAIL(mountPoint, "the root directory cannot be the mount point (such as /mnt/disk)");
+		FAIL(
+		    mountPoint, "the root directory cannot be the mount point (such as /mnt/disk)");
 	return (0);
 }
 
@@ -228,7 +231,8 @@ static int
 check_processes(const struct conf *conf, char **ret_error)
 {
 	if (IS_SET(user) && getpwnam(conf->user) == NULL)
-		FAIL(user, "no such user: \"%.60s\" (useradd --system %.60s)", conf->user, conf->user);
+		FAIL(user, "no such user: \"%.60s\" (useradd --system %.60s)", conf->user,
+		    conf->user);
 	if (conf->metrics_listen != NULL && !is_listen_address(conf->metrics_listen))
 		FAIL(metricsListen, "\"%.60s\" is not an address (127.0.0.1:PORT or /path)",
 		    conf->metrics_listen);
@@ -253,7 +257,7 @@ is_loopback(const char *url)
 		return (false);
 	host += 3;
 	return (strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
-	    (strncasecmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL));
+		(strncasecmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL));
 }
 
 static void
@@ -266,7 +270,8 @@ note_all(struct conf *conf)
 		if (where->set && (key->flags & KEY_GONE) != 0)
 			conf_note(conf, "%s has no effect: %s", key->name, key->arg);
 		if (where->set && (key->flags & KEY_SECRET) != 0 && where->file == CONF_FROM_OPTION)
-			conf_note(conf, "%s on the command line can be seen by every user", key->name);
+			conf_note(
+			    conf, "%s on the command line can be seen by every user", key->name);
 	}
 	if (conf->insecure && !conf->store_is_dir)
 		conf_note(conf, "insecure: the server's certificate is not verified, whoever is in "
@@ -281,12 +286,14 @@ note_all(struct conf *conf)
 	if (conf->fence == CONF_FENCE_OFF && !conf->read_only)
 		conf_note(conf, "fence = off: a second writer would destroy the disk unnoticed");
 	if (conf->force)
-		conf_note(conf, "force: another machine's mount token and recorded sizes are ignored");
+		conf_note(
+		    conf, "force: another machine's mount token and recorded sizes are ignored");
 	if (conf->use_vhost && conf->use_tls && strchr(conf->bucket_name, '.') != NULL)
 		conf_note(conf, "a bucket with dots in its name does not match the certificate of "
 				"its host name (no-vhost)");
 	if (conf->prefix_full[strspn(conf->prefix_full,
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~/-+=&:@")] != '\0')
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~/-+=&:@")] !=
+	    '\0')
 		conf_note(conf, "the old program cannot use a prefix with such characters: %s",
 		    conf->prefix_full);
 }
@@ -298,16 +305,14 @@ conf_check(struct conf *conf, char **ret_error)
 
 	if (conf->bucket == NULL)
 		FAIL(bucket, "missing (bucket = NAME, NAME/sub/dir or file:///path)");
-	if ((r = conf_derive(conf, ret_error)) < 0 ||
-	    (r = check_geometry(conf, ret_error)) < 0 || (r = check_mode(conf, ret_error)) < 0 ||
-	    (r = check_store(conf, ret_error)) < 0 ||
+	if ((r = conf_derive(conf, ret_error)) < 0 || (r = check_geometry(conf, ret_error)) < 0 ||
+	    (r = check_mode(conf, ret_error)) < 0 || (r = check_store(conf, ret_error)) < 0 ||
 	    (r = check_credentials(conf, ret_error)) < 0 ||
 	    (r = check_cache(conf, ret_error)) < 0 || (r = check_crypto(conf, ret_error)) < 0 ||
-	    (r = check_mount(conf, ret_error)) < 0 ||
-	    (r = check_processes(conf, ret_error)) < 0 ||
+	    (r = check_mount(conf, ret_error)) < 0 || (r = check_processes(conf, ret_error)) < 0 ||
 	    (r = conf_check_permissions(conf, ret_error)) < 0)
 		return (r);
-	if (conf->priv->nnotes == 0)	/* once, however often it is checked */
+	if (conf->priv->nnotes == 0) /* once, however often it is checked */
 		note_all(conf);
 	return (0);
 }

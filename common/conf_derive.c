@@ -29,9 +29,9 @@
  * the format they would leak the XOR of two versions of a block.
  */
 static const struct {
-	const char	*name;
-	unsigned	 key_len, block_len;
-	const char	*alias;
+	const char *name;
+	unsigned key_len, block_len;
+	const char *alias;
 } ciphers[] = {
     {"AES-128-CBC", 16, 16, "AES128"},
     {"AES-192-CBC", 24, 16, "AES192"},
@@ -180,7 +180,7 @@ check_url(const struct conf *conf, const char *url, char *host, size_t size, cha
 		return (conf_fail_key(conf, CONF_baseURL, ret_error,
 		    "\"%.100s\" is not a URL (https://HOST/ or http://HOST/)", url));
 	len = strcspn(start, "/");
-	if (memchr(start, '@', len) != NULL)	/* not quoted: it has a password in it */
+	if (memchr(start, '@', len) != NULL) /* not quoted: it has a password in it */
 		return (conf_fail_key(conf, CONF_baseURL, ret_error,
 		    "contains a user name (accessId and accessKey)"));
 	if (url[strcspn(url, "?# \t\"<>\\")] != '\0')
@@ -193,8 +193,8 @@ check_url(const struct conf *conf, const char *url, char *host, size_t size, cha
 	else
 		host[strcspn(host, ":")] = '\0';
 	if (*host == '\0' || strcmp(host, "[]") == 0)
-		return (conf_fail_key(conf, CONF_baseURL, ret_error,
-		    "\"%.100s\" has no host (https://HOST/)", url));
+		return (conf_fail_key(
+		    conf, CONF_baseURL, ret_error, "\"%.100s\" has no host (https://HOST/)", url));
 	return (0);
 }
 
@@ -223,8 +223,9 @@ derive_url(struct conf *conf, char **ret_error)
 	if (conf->vhost && is_address(host))
 		return (conf_fail_key(conf, CONF_vhost, ret_error,
 		    "a bucket cannot stand before the address %s (no-vhost)", host));
-	conf->use_vhost = conf->vhost || (conf_is_set(conf, CONF_region) && !conf->no_vhost &&
-	    !is_address(host) && strcasecmp(host, "localhost") != 0);
+	conf->use_vhost =
+	    conf->vhost || (conf_is_set(conf, CONF_region) && !conf->no_vhost &&
+			       !is_address(host) && strcasecmp(host, "localhost") != 0);
 	if (!bucket_name_ok(conf->bucket_name, conf->use_vhost))
 		return (conf_fail_key(conf, CONF_bucket, ret_error,
 		    "\"%.100s\" is not a bucket name (3 to 63 lower-case letters, digits, - and .)",
@@ -238,8 +239,8 @@ static int
 check_level(const struct conf *conf, enum conf_id id, int level, char **ret_error)
 {
 	if (conf->compress_alg == CONF_COMPRESS_DEFLATE && (level < -1 || level > 9))
-		return (conf_fail_key(conf, id, ret_error,
-		    "%d is not a level of deflate (-1 to 9)", level));
+		return (conf_fail_key(
+		    conf, id, ret_error, "%d is not a level of deflate (-1 to 9)", level));
 	return (0);
 }
 
@@ -295,7 +296,8 @@ derive_encrypt(struct conf *conf, char **ret_error)
 	if (i == n)
 		return (conf_fail_key(conf, CONF_encrypt, ret_error,
 		    "cipher \"%.60s\" is not known (AES-128-CBC, AES-192-CBC, AES-256-CBC; "
-		    "others: s3backer.conf(5))", arg));
+		    "others: s3backer.conf(5))",
+		    arg));
 	if (!conf_replace(&conf->cipher, ciphers[i].name))
 		return (conf_fail(-ENOMEM, ret_error, "no memory"));
 	conf->cipher_key_len = ciphers[i].key_len;
@@ -303,11 +305,12 @@ derive_encrypt(struct conf *conf, char **ret_error)
 		return (conf_fail_key(conf, CONF_keyLength, ret_error,
 		    "%u is shorter than the key of %s (%u to 64)", conf->key_length, conf->cipher,
 		    ciphers[i].key_len));
-	if (strlen(compress_names[conf->compress_alg]) + strlen("encrypt-") +
-		strlen(conf->cipher) > ENCODING_MAX)
+	if (strlen(compress_names[conf->compress_alg]) + strlen("encrypt-") + strlen(conf->cipher) >
+	    ENCODING_MAX)
 		return (conf_fail_key(conf, CONF_encrypt, ret_error,
 		    "%s with deflate gives blocks that the old program cannot read "
-		    "(compress = zstd, or compress = no)", conf->cipher));
+		    "(compress = zstd, or compress = no)",
+		    conf->cipher));
 	return (0);
 }
 
@@ -321,16 +324,16 @@ conf_derive(struct conf *conf, char **ret_error)
 		return (r);
 	if (!conf->store_is_dir && (r = derive_url(conf, ret_error)) < 0)
 		return (r);
-	if ((r = derive_compress(conf, ret_error)) < 0 ||
-	    (r = derive_encrypt(conf, ret_error)) < 0)
+	if ((r = derive_compress(conf, ret_error)) < 0 || (r = derive_encrypt(conf, ret_error)) < 0)
 		return (r);
 	/* Keys whose default depends on others. */
 	if (!conf_is_set(conf, CONF_flushTo))
 		conf->flush_to = conf->cache_file != NULL && !conf->cache_sync
-		    ? CONF_FLUSH_TO_CACHE : CONF_FLUSH_TO_BUCKET;
+				     ? CONF_FLUSH_TO_CACHE
+				     : CONF_FLUSH_TO_BUCKET;
 	if (!conf_is_set(conf, CONF_fileMode))
 		conf->file_mode = conf->read_only ? 0400 : 0600;
 	if (!conf_is_set(conf, CONF_logLevel))
-		conf->log_level = conf->debug ? 3 : conf->quiet ? 1 : 2;	/* words of logLevel */
+		conf->log_level = conf->debug ? 3 : conf->quiet ? 1 : 2; /* words of logLevel */
 	return (0);
 }

@@ -6,7 +6,8 @@
  *	conf_table.c  the table made of conf_keys.def, names, suggestions
  *	conf_value.c  text to value, by type
  *	conf_text.c   value to text, defaults
- *	conf_parse.c  files, overrides, mount options
+ *	conf_parse.c  one assignment, -o options, the whole
+ *	conf_file.c   lines, comments, included files
  *	conf_check.c  contradictions between keys
  *	conf_derive.c members that follow from the keys: bucket, URL, codec
  *	conf_secret.c password and key files, and who may read them
@@ -92,7 +93,8 @@ bool	conf_type_is_text(enum conf_type);
  * `dir`: what a relative path is relative to.  value NULL: the key stood alone.
  */
 #define CONF_WHY 512
-int	conf_value_parse(struct conf *, enum conf_id, const char *value, const char *dir, char *why);
+int	conf_value_parse(struct conf *, enum conf_id, const char *value, const char *dir,
+	    char *why);
 char	*conf_value_text(const struct conf *, enum conf_id);	/* malloc'ed; NULL if unset */
 void	conf_value_clear(struct conf *, enum conf_id);
 void	conf_value_default(struct conf *, enum conf_id);
@@ -102,11 +104,20 @@ struct conf *conf_new(void);	/* defaults; NULL without memory */
 int	conf_assign(struct conf *, const char *text, unsigned from, unsigned line, const char *dir,
 	    char **ret_error);
 
-/* The line FILE:LINE: KEY: ... in *ret_error; always returns `err`. */
+/*
+ * The line FILE:LINE: KEY: ... in *ret_error.  conf_fail() returns `err`, the others -EINVAL.
+ * from and line are those of struct conf_where.
+ */
+int	conf_fail_at(const struct conf *, unsigned from, unsigned line, const char *key,
+    char **ret_error, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 int	conf_fail(int err, char **ret_error, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int	conf_fail_key(const struct conf *, enum conf_id, char **ret_error, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* conf_file.c; from, line: of the configFile key that asks, CONF_NO_FILE for the first file. */
+int	conf_read_file(struct conf *, const char *name, unsigned from, unsigned line,
+    char **ret_error);
 
 /* conf.c */
 void	conf_note(struct conf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -39,7 +39,7 @@ conf_secret_file_check(const char *path, char *why)
 	struct stat st;
 
 	if (stat(path, &st) != 0) {
-		if (errno == EACCES)	/* s3backerctl of a user; reading it will tell */
+		if (errno == EACCES) /* s3backerctl of a user; reading it will tell */
 			return (0);
 		snprintf(why, CONF_WHY, "cannot read %s: %s", path, strerror(errno));
 		return (-errno);
@@ -99,7 +99,7 @@ read_secret_file(const char *path, char **ret_text, char *why)
 	}
 	/* A pipe is fine, too; end at the end of the file. */
 	while (have < SECRET_FILE_MAX - 1 &&
-	    (n = read(fd, text + have, SECRET_FILE_MAX - 1 - have)) > 0)
+	       (n = read(fd, text + have, SECRET_FILE_MAX - 1 - have)) > 0)
 		have += (size_t)n;
 	text[have] = '\0';
 	if (n != 0 || strlen(text) != have) {
@@ -201,7 +201,7 @@ conf_read_secrets(struct conf *conf, char **ret_error)
 	if (conf->access_key_env != NULL)
 		return (read_key_env(conf, ret_error));
 	if (conf->access_id != NULL && *conf->access_id == '\0')
-		return (0);	/* anonymous */
+		return (0); /* anonymous */
 	if (conf->access_file != NULL)
 		return (read_access_file(conf, conf->access_file, ret_error));
 	if (conf->access_ec2_iam != NULL || conf->profile != NULL || home == NULL)

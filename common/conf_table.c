@@ -15,7 +15,12 @@
 #include "common/check.h"
 
 /* The short names that conf_keys.def uses. */
-enum { S3 = CONF_S3, CACHE = CONF_CACHE, MOUNT = CONF_MOUNT, ALL = CONF_ALL };
+enum {
+	S3 = CONF_S3,
+	CACHE = CONF_CACHE,
+	MOUNT = CONF_MOUNT,
+	ALL = CONF_ALL
+};
 enum {
 	OLD = KEY_OLD,
 	SECRET = KEY_SECRET,

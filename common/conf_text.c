@@ -37,8 +37,8 @@ char *
 conf_text_time(uint64_t us, char buf[32])
 {
 	static const struct {
-		const char	*unit;
-		uint64_t	 us;
+		const char *unit;
+		uint64_t us;
 	} units[] = {
 	    {"h", 3600 * UINT64_C(1000000)},
 	    {"m", 60 * UINT64_C(1000000)},

@@ -24,7 +24,9 @@
 
 #define NELEM(a) (sizeof(a) / sizeof((a)[0]))
 
-static int __attribute__((format(printf, 2, 3)))
+static int wrong(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int
 wrong(char *why, const char *fmt, ...)
 {
 	va_list ap;
@@ -44,8 +46,7 @@ read_digits(const char **text, uint64_t *ret_n)
 	if (!isdigit((unsigned char)**text))
 		return (false);
 	for (; isdigit((unsigned char)**text); (*text)++)
-		if (mul_overflows(n, 10, &n) ||
-		    add_overflows(n, (uint64_t)(**text - '0'), &n))
+		if (mul_overflows(n, 10, &n) || add_overflows(n, (uint64_t)(**text - '0'), &n))
 			return (false);
 	*ret_n = n;
 	return (true);
@@ -80,8 +81,9 @@ parse_scaled(const char *text, const char *what, const char *example, uint64_t *
 
 	*ret_suffix = false;
 	if (!read_digits(&p, &n) || (*p != '\0' && !read_size_suffix(p, &factor)))
-		return (wrong(why, "\"%.60s\" is not a %s (a number with k, m, g, t, p or e, such as %s)",
-		    text, what, example));
+		return (wrong(why,
+		    "\"%.60s\" is not a %s (a number with k, m, g, t, p or e, such as %s)", text,
+		    what, example));
 	*ret_suffix = *p != '\0';
 	if (mul_overflows(n, factor, &n) || n > INT64_MAX)
 		return (wrong(why, "\"%.60s\" is too large (less than 8e)", text));
@@ -93,8 +95,8 @@ static int
 parse_time(const char *text, uint64_t bare_us, uint64_t *ret_us, char *why)
 {
 	static const struct {
-		const char	*unit;
-		uint64_t	 us;
+		const char *unit;
+		uint64_t us;
 	} units[] = {
 	    {"us", 1},
 	    {"ms", 1000},
@@ -114,8 +116,8 @@ parse_time(const char *text, uint64_t bare_us, uint64_t *ret_us, char *why)
 				factor = units[i].us;
 	}
 	if (factor == 0)
-		return (wrong(why, "\"%.60s\" is not a time (a number with ms, s, m, h or d, such as 30s)",
-		    text));
+		return (wrong(why,
+		    "\"%.60s\" is not a time (a number with ms, s, m, h or d, such as 30s)", text));
 	if (mul_overflows(n, factor, &n) || n > INT64_MAX)
 		return (wrong(why, "\"%.60s\" is too long (less than 100000d)", text));
 	*ret_us = n;
@@ -151,7 +153,10 @@ list_words(const char *words, char *list, size_t size)
 		if (*words == '(')
 			continue;
 		snprintf(list + have, size - have, "%s%.*s",
-		    have == 0 ? "" : *end == '\0' ? " or " : ", ", (int)(end - words), words);
+		    have == 0	   ? ""
+		    : *end == '\0' ? " or "
+				   : ", ",
+		    (int)(end - words), words);
 	}
 }
 
@@ -201,7 +206,8 @@ parse_octal(const struct conf_key *key, const char *text, uint32_t *ret_mode, ch
 
 	if (*text == '\0' || strspn(text, "01234567") != strlen(text) || strlen(text) > 6 ||
 	    (mode = strtoul(text, &end, 8)) > (unsigned long)key->max)
-		return (wrong(why, "\"%.60s\" is not a mode (octal, such as 0600; at most 0777)", text));
+		return (wrong(
+		    why, "\"%.60s\" is not a mode (octal, such as 0600; at most 0777)", text));
 	*ret_mode = (uint32_t)mode;
 	return (0);
 }
@@ -210,6 +216,7 @@ parse_octal(const struct conf_key *key, const char *text, uint32_t *ret_mode, ch
 static int
 parse_tos(const char *text, uint32_t *ret_tos, char *why)
 {
+	/* clang-format off */
 	static const struct {
 		const char	*name;
 		uint8_t		 tos;
@@ -222,6 +229,7 @@ parse_tos(const char *text, uint32_t *ret_tos, char *why)
 	    {"af31", 0x68}, {"af32", 0x70}, {"af33", 0x78}, {"af41", 0x88}, {"af42", 0x90},
 	    {"af43", 0x98},
 	};
+	/* clang-format on */
 	unsigned long n;
 	char *end;
 
@@ -234,15 +242,17 @@ parse_tos(const char *text, uint32_t *ret_tos, char *why)
 	errno = 0;
 	n = strtoul(text, &end, 0);
 	if (!isdigit((unsigned char)*text) || *end != '\0' || errno != 0 || n > 255)
-		return (wrong(why, "\"%.60s\" is not a type of service (0 to 255, cs1, af11, ef, "
-				   "lowdelay, throughput, reliability)", text));
+		return (wrong(why,
+		    "\"%.60s\" is not a type of service (0 to 255, cs1, af11, ef, "
+		    "lowdelay, throughput, reliability)",
+		    text));
 	*ret_tos = (uint32_t)n;
 	return (0);
 }
 
 static int
-parse_text(const struct conf_key *key, const char *text, const char *dir, char **ret_text,
-    char *why)
+parse_text(
+    const struct conf_key *key, const char *text, const char *dir, char **ret_text, char *why)
 {
 	size_t max = key->max > 0 ? (size_t)key->max : 1023;
 	const char *home = getenv("HOME");
@@ -279,7 +289,7 @@ check_range(const struct conf_key *key, const char *text, uint64_t n, char *why)
 {
 	char lo[32], hi[32], low_pow[32], high_pow[32];
 
-	if (key->type == TYPE_RATE && n == 0)	/* no limit */
+	if (key->type == TYPE_RATE && n == 0) /* no limit */
 		return (0);
 	if (n < (uint64_t)key->min || n > (uint64_t)key->max) {
 		if (key->type == TYPE_TIME_S || key->type == TYPE_TIME_MS) {
@@ -295,7 +305,8 @@ check_range(const struct conf_key *key, const char *text, uint64_t n, char *why)
 	}
 	if ((key->flags & KEY_POW2) != 0 && !is_pow2(n))
 		return (wrong(why, "\"%.60s\" is not a power of two (%s or %s)", text,
-		    conf_text_size(pow2_floor(n), low_pow), conf_text_size(pow2_ceil(n), high_pow)));
+		    conf_text_size(pow2_floor(n), low_pow),
+		    conf_text_size(pow2_ceil(n), high_pow)));
 	return (0);
 }
 
@@ -313,7 +324,8 @@ parse_number(struct conf *conf, enum conf_id id, const char *text, char *why)
 	else if (key->type == TYPE_RATE)
 		r = parse_scaled(text, "rate", "10m, in bits per second", &n, &suffix, why);
 	else if (key->type == TYPE_BLOCKS)
-		r = parse_scaled(text, "number of blocks or a size", "1000 or 10g", &n, &suffix, why);
+		r = parse_scaled(
+		    text, "number of blocks or a size", "1000 or 10g", &n, &suffix, why);
 	else
 		r = parse_scaled(text, "size", "128k", &n, &suffix, why);
 	if (r < 0 || (r = check_range(key, text, n, why)) < 0)

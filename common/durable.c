@@ -175,7 +175,7 @@ durable_write_file(int dirfd, const char *name, const void *buf, size_t len, mod
 	}
 	if ((fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)) < 0)
 		return (-errno);
-	if (fchmod(fd, mode) != 0) {	/* the umask does not decide */
+	if (fchmod(fd, mode) != 0) { /* the umask does not decide */
 		r = -errno;
 		goto fail;
 	}

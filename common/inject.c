@@ -24,12 +24,20 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 
-enum action { ACT_KILL, ACT_ABORT, ACT_STOP, ACT_SLEEP, ACT_EXIT, ACT_FAIL, ACT_LOG };
+enum action {
+	ACT_KILL,
+	ACT_ABORT,
+	ACT_STOP,
+	ACT_SLEEP,
+	ACT_EXIT,
+	ACT_FAIL,
+	ACT_LOG
+};
 
 static const struct {
-	const char	*word;
-	enum action	 action;
-	bool		 has_number;
+	const char *word;
+	enum action action;
+	bool has_number;
 } actions[] = {
     {"kill", ACT_KILL, false},
     {"abort", ACT_ABORT, false},
@@ -41,16 +49,16 @@ static const struct {
 };
 
 struct point {
-	char		name[64];
-	enum action	action;
-	unsigned	number;	/* of sleep= and exit= */
-	unsigned	nth;	/* 0: every passage */
-	atomic_uint	passed;
+	char name[64];
+	enum action action;
+	unsigned number; /* of sleep= and exit= */
+	unsigned nth;	 /* 0: every passage */
+	atomic_uint passed;
 };
 
 #define NPOINTS 32
 static struct point points[NPOINTS];
-static atomic_int npoints = -1;	/* -1: not parsed yet */
+static atomic_int npoints = -1; /* -1: not parsed yet */
 static pthread_mutex_t parsing = PTHREAD_MUTEX_INITIALIZER;
 
 static _Noreturn void
@@ -96,7 +104,9 @@ parse_item(const char *item, struct point *p)
 	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(action, actions[i].word) == 0)
 			break;
-	if (i == sizeof(actions) / sizeof(actions[0]) || actions[i].has_number != (number != NULL))
+	if (i == sizeof(actions) / sizeof(actions[0]))
+		bad_spec(item);
+	if (actions[i].has_number != (number != NULL))
 		bad_spec(item);
 	p->action = actions[i].action;
 	if (number != NULL)
@@ -155,7 +165,7 @@ act(const struct point *p)
 	switch (p->action) {
 	case ACT_KILL:
 		kill(getpid(), SIGKILL);
-		pause();	/* the signal may take another thread's turn to arrive */
+		pause(); /* the signal may take another thread's turn to arrive */
 		break;
 	case ACT_ABORT:
 		abort();

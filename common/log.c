@@ -26,10 +26,14 @@
 #include "common/log_limit.h"
 #include "common/timeutil.h"
 
-#define TEXT_MAX 1024	/* of one message before sanitising */
-#define LINE_MAX_LEN 2048	/* of one line, below PIPE_BUF */
+#define TEXT_MAX     1024 /* of one message before sanitising */
+#define LINE_MAX_LEN 2048 /* of one line, below PIPE_BUF */
 
-enum target { TO_STDERR, TO_SYSLOG, TO_FILE };
+enum target {
+	TO_STDERR,
+	TO_SYSLOG,
+	TO_FILE
+};
 
 static const char *const level_words[] = {"err", "warn", "info", "debug"};
 static const int level_priority[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -74,7 +78,7 @@ static void
 sanitise(const char *text, char *out, size_t size)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	char *end = out + size - 5;	/* room for one \xNN and the NUL */
+	char *end = out + size - 5; /* room for one \xNN and the NUL */
 	size_t len;
 
 	while (*p != '\0' && out < end) {
@@ -107,8 +111,8 @@ write_line(int level, const char *text)
 	if (on_journal)
 		snprintf(mark, sizeof(mark), "<%d>", level_priority[level]);
 	len = snprintf(line, sizeof(line), "%s%s%s%s%s%s\n", mark,
-	    target == TO_FILE ? time_iso_basic(wall_us(), stamp) : "",
-	    target == TO_FILE ? " " : "", role, *role != '\0' ? ": " : "", text);
+	    target == TO_FILE ? time_iso_basic(wall_us(), stamp) : "", target == TO_FILE ? " " : "",
+	    role, *role != '\0' ? ": " : "", text);
 	if (len >= (int)sizeof(line)) {
 		len = sizeof(line) - 1;
 		line[len - 1] = '\n';
@@ -124,12 +128,15 @@ write_held(const struct log_held *held)
 {
 	char text[LIMIT_TEXT + 64];
 
-	snprintf(text, sizeof(text), "%u more like this were not logged: %s", held->count,
-	    held->text);
+	snprintf(
+	    text, sizeof(text), "%u more like this were not logged: %s", held->count, held->text);
 	write_line(held->level, text);
 }
 
-static void __attribute__((format(printf, 4, 0)))
+static void log_vline(int level, bool limited, int err, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static void
 log_vline(int level, bool limited, int err, const char *fmt, va_list ap)
 {
 	char raw[TEXT_MAX], text[TEXT_MAX + 256], errbuf[128];
@@ -137,7 +144,7 @@ log_vline(int level, bool limited, int err, const char *fmt, va_list ap)
 	int saved = errno, n;
 	uint64_t now;
 
-	errno = -err;	/* so that %m in a format means what log_err() was given */
+	errno = -err; /* so that %m in a format means what log_err() was given */
 	n = vsnprintf(raw, sizeof(raw), fmt, ap);
 	if (n < 0)
 		strlcpy(raw, fmt, sizeof(raw));

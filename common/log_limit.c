@@ -16,12 +16,12 @@
 #define NSITES 64
 
 struct site {
-	const char	*fmt;		/* NULL: free */
-	uint64_t	 text_hash;	/* of the last line written */
-	uint64_t	 written_us;	/* when that was */
-	uint64_t	 refill_us;	/* when tokens were last added */
-	unsigned	 tokens;
-	struct log_held	 held;
+	const char *fmt;     /* NULL: free */
+	uint64_t text_hash;  /* of the last line written */
+	uint64_t written_us; /* when that was */
+	uint64_t refill_us;  /* when tokens were last added */
+	unsigned tokens;
+	struct log_held held;
 };
 
 static struct site sites[NSITES];
@@ -62,8 +62,8 @@ take_token(struct site *s, uint64_t now)
 	uint64_t earned = (now - s->refill_us) * LIMIT_PER_S / 1000000;
 
 	if (earned > 0) {
-		s->tokens = earned >= LIMIT_BURST - s->tokens ? LIMIT_BURST
-							      : s->tokens + (unsigned)earned;
+		s->tokens =
+		    earned >= LIMIT_BURST - s->tokens ? LIMIT_BURST : s->tokens + (unsigned)earned;
 		s->refill_us = now;
 	}
 	if (s->tokens == 0)
@@ -80,8 +80,8 @@ give_held(struct site *s, struct log_held *ret_held)
 }
 
 bool
-log_limit_admit(const char *fmt, const char *text, int level, uint64_t now,
-    struct log_held *ret_held)
+log_limit_admit(
+    const char *fmt, const char *text, int level, uint64_t now, struct log_held *ret_held)
 {
 	uint64_t hash = hash_text(text);
 	struct site *s;

@@ -19,9 +19,9 @@ test_powers(void)
 		uint64_t p = UINT64_C(1) << shift;
 
 		good = good && ilog2(p) == shift && ilog2(p - 1) == (shift == 1 ? 0 : shift - 1) &&
-		    pow2_floor(p) == p &&
-		    pow2_ceil(p) == p && pow2_ceil(p - 1) == (shift == 1 ? 1 : p) &&
-		    (shift == 63 || pow2_floor(p + 1) == p);
+		       pow2_floor(p) == p && pow2_ceil(p) == p &&
+		       pow2_ceil(p - 1) == (shift == 1 ? 1 : p) &&
+		       (shift == 63 || pow2_floor(p + 1) == p);
 	}
 	ok(good, "logarithm, floor and ceiling at every power");
 	is_int(pow2_ceil((UINT64_C(1) << 63) + 1), 0, "no power of two above 2^63");
@@ -71,8 +71,8 @@ spans_agree(uint64_t off, uint64_t len, uint32_t block_size)
 	}
 	n = range_blocks_whole(off, len, block_size, &first);
 	return (next == off + len && touched == range_blocks_touched(off, len, block_size) &&
-	    n == whole && (n == 0 || (first * block_size >= off &&
-	    (first + n) * block_size <= off + len)));
+		n == whole &&
+		(n == 0 || (first * block_size >= off && (first + n) * block_size <= off + len)));
 }
 
 static void
@@ -88,7 +88,7 @@ test_spans(void)
 		uint32_t block_size = 512u << arc4random_uniform(8);
 
 		good = good && spans_agree(arc4random_uniform(1 << 20), arc4random_uniform(1 << 18),
-		    block_size);
+				   block_size);
 	}
 	ok(good, "100000 random ranges");
 }
@@ -96,7 +96,10 @@ test_spans(void)
 static void
 test_zero(void)
 {
-	enum { SIZE = 4 << 20, ROUNDS = 50 };
+	enum {
+		SIZE = 4 << 20,
+		ROUNDS = 50
+	};
 	unsigned char *mem = calloc(1, SIZE + 64);
 	bool good = true, seen = true;
 	uint64_t start, us;
@@ -119,7 +122,7 @@ test_zero(void)
 	ok(seen, "one bit at any place is seen");
 	ok(good, "bytes beside the range are not");
 
-	memset(mem, 1, SIZE + 64);	/* pages of its own, not the kernel's one page of zeros */
+	memset(mem, 1, SIZE + 64); /* pages of its own, not the kernel's one page of zeros */
 	memset(mem, 0, SIZE + 64);
 	start = now_us();
 	for (int i = 0; i < ROUNDS; i++)

@@ -75,7 +75,9 @@ read_slowly(void *arg)
 static void
 test_pipe(void)
 {
-	enum { SIZE = 1 << 20 };
+	enum {
+		SIZE = 1 << 20
+	};
 	char *buf = calloc(1, SIZE);
 	pthread_t reader;
 	void *total;
@@ -149,8 +151,7 @@ main(void)
 	char dir[] = "/tmp/s3b-test-durable.XXXXXX", command[64];
 	int dirfd;
 
-	if (mkdtemp(dir) == NULL ||
-	    (dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (mkdtemp(dir) == NULL || (dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return (EXIT_FAILURE);
 	test_full(dirfd);
 	test_pipe();

@@ -18,7 +18,7 @@
 #include "common/timeutil.h"
 #include "tests/unit/tap.h"
 
-static int out;	/* what stands for stderr */
+static int out; /* what stands for stderr */
 
 /* What was logged since the last call. */
 static const char *
@@ -57,7 +57,8 @@ test_lines(void)
 	log_trace(TRACE_IPC, "quiet");
 	is_str(logged(), "uploader.3: [http] GET x\n", "trace is switched by area");
 	log_set_trace(0);
-	ok(log_area_parse("commit") == TRACE_COMMIT && log_area_parse("no") == -EINVAL, "area names");
+	ok(log_area_parse("commit") == TRACE_COMMIT && log_area_parse("no") == -EINVAL,
+	    "area names");
 
 	is_int(log_set_level("warn"), 0, "the level changes");
 	log_info("quiet");
@@ -83,7 +84,8 @@ test_lines(void)
 	log_info("%s", too_long);
 	text = logged();
 	ok(strlen(text) < 2100 && text[strlen(text) - 1] == '\n' &&
-	    strchr(text, '\n') == text + strlen(text) - 1, "also when every character grows");
+		strchr(text, '\n') == text + strlen(text) - 1,
+	    "also when every character grows");
 	is_str(log_redact("secret"), "***", "secrets are three stars");
 }
 
@@ -117,8 +119,8 @@ test_repeats(void)
 	ok(strcmp(held.text, "block=9999") == 0, "and the last text");
 	ok(!log_limit_expired(now + 2 * US_PER_S, false, &held), "nothing else is held back");
 	ok(log_limit_admit("same", "same", LEVEL_INFO, now, &held) &&
-	    !log_limit_admit("same", "same", LEVEL_INFO, now + LIMIT_SAME_US - 1, &held) &&
-	    log_limit_admit("same", "same", LEVEL_INFO, now + LIMIT_SAME_US, &held),
+		!log_limit_admit("same", "same", LEVEL_INFO, now + LIMIT_SAME_US - 1, &held) &&
+		log_limit_admit("same", "same", LEVEL_INFO, now + LIMIT_SAME_US, &held),
 	    "the same line may come again after 10 s");
 	is_int(held.count, 1, "with its count");
 	/* More messages than the table has room for: none may get lost for that. */
@@ -155,7 +157,7 @@ test_threads(void)
 	while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
 		lines++;
 		whole += strncmp(line, "uploader.3: thread ", 19) == 0 &&
-		    strcmp(line + strlen(line) - 4, "torn") == 0;
+			 strcmp(line + strlen(line) - 4, "torn") == 0;
 	}
 	free(copy);
 	is_int(lines, 2000, "four threads write all their lines");
@@ -171,13 +173,16 @@ test_file(void)
 
 	log_open("cachemgr", name, "info", true);
 	log_info("to a file");
-	ok(pread(fd, text, sizeof(text) - 1, 0) > 0 && strlen(text) == 16 + strlen(" cachemgr: to a file\n") &&
-	    strcmp(text + 16, " cachemgr: to a file\n") == 0, "a file has the time, too: %.16s", text);
+	ok(pread(fd, text, sizeof(text) - 1, 0) > 0 &&
+		strlen(text) == 16 + strlen(" cachemgr: to a file\n") &&
+		strcmp(text + 16, " cachemgr: to a file\n") == 0,
+	    "a file has the time, too: %.16s", text);
 	log_open("cachemgr", "stderr", "info", true);
 	log_info("back");
 	is_str(logged(), "cachemgr: back\n", "and back to stderr");
 	log_open("cachemgr", "/nonexistent/dir/log", "info", false);
-	is_str(logged(), "cachemgr: cannot log to /nonexistent/dir/log: No such file or directory\n",
+	is_str(logged(),
+	    "cachemgr: cannot log to /nonexistent/dir/log: No such file or directory\n",
 	    "a file that cannot be opened: stderr, and it says so");
 	unlink(name);
 }
@@ -210,7 +215,8 @@ test_time(void)
 	char buf[64], iso[TIME_ISO_LEN], http[TIME_HTTP_LEN];
 	struct timespec ts = us_to_timespec(1500001);
 
-	is_str(time_iso_basic(UINT64_C(1795426168) * US_PER_S, iso), "20261123T092928Z", "ISO time");
+	is_str(
+	    time_iso_basic(UINT64_C(1795426168) * US_PER_S, iso), "20261123T092928Z", "ISO time");
 	is_str(time_http_date(UINT64_C(1795426318) * US_PER_S, http),
 	    "Mon, 23 Nov 2026 09:31:58 GMT", "HTTP time");
 	is_str(time_iso_basic(UINT64_MAX, iso), "19700101T000000Z", "a time that is none");
