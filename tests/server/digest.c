@@ -73,8 +73,9 @@ void
 digest_hex(enum digest_kind kind, const void *p, size_t n, char *ret_hex)
 {
 	unsigned char md[DIGEST_MAX];
+	size_t len = digest(kind, p, n, md);
 
-	hex_encode(md, digest(kind, p, n, md), ret_hex);
+	hex_encode(md, len, ret_hex);
 }
 
 static uint64_t

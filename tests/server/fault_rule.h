@@ -23,7 +23,7 @@ struct rule {
 };
 
 /* Into a rule that is zero but for rate and fault.truncate, which are -1. */
-int	fault_rule_parse(const char *text, struct rule *, const char **ret_why);
-void	fault_rule_free(struct rule *);
+int fault_rule_parse(const char *text, struct rule *, const char **ret_why);
+void fault_rule_free(struct rule *);
 
 #endif

@@ -58,6 +58,7 @@ by_key(const struct entry *a, const struct entry *b)
 /* Generated code: the compiler need not like all of it. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
+/* cppcheck-suppress unknownMacro */
 RB_GENERATE_INTERNAL(keys, entry, node, by_key, static)
 #pragma GCC diagnostic pop
 
