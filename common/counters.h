@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * counters.h -- what every process counts, one cache-line-aligned struct per process in the segment.
+ * counters.h -- what every process counts, one cache-line-aligned struct per process in the
+ * segment.
  *
  * Written by its own process alone (relaxed atomics; threads of one process may share a counter),
  * read by anyone at any time.  They run from the start of the disk and survive a role's death.
@@ -30,9 +31,10 @@ struct counter_info {
 };
 extern const struct counter_info counter_info[CTR_COUNT];
 
-#define ctr_add(c, field, n) ((void)atomic_fetch_add_explicit(&(c)->field, (n), memory_order_relaxed))
-#define ctr_inc(c, field)    ctr_add(c, field, 1)
-#define ctr_get(c, field)    atomic_load_explicit(&(c)->field, memory_order_relaxed)
+#define ctr_add(c, field, n)                                                                       \
+	((void)atomic_fetch_add_explicit(&(c)->field, (n), memory_order_relaxed))
+#define ctr_inc(c, field) ctr_add(c, field, 1)
+#define ctr_get(c, field) atomic_load_explicit(&(c)->field, memory_order_relaxed)
 
 /* The value of counter number `i` (CTR_x) of one process. */
 static inline uint64_t

@@ -51,29 +51,35 @@ struct counters;
 #define ROLE_PACKET_MAX 131072
 #define ROLE_MAX_FDS	96
 
-enum role_fd {		/* what a descriptor handed over is for */
-	ROLE_FD_SHM,	/* the segment */
-	ROLE_FD_CACHE,	/* cache file or memfd, with the slots' bytes */
-	ROLE_FD_FUSE,	/* /dev/fuse, mounted: frontend only */
+enum role_fd {		 /* what a descriptor handed over is for */
+	ROLE_FD_SHM,	 /* the segment */
+	ROLE_FD_CACHE,	 /* cache file or memfd, with the slots' bytes */
+	ROLE_FD_FUSE,	 /* /dev/fuse, mounted: frontend only */
 	ROLE_FD_SUPBELL, /* eventfd of s3backerd */
 	ROLE_FD_UPBELL0, /* eventfd of uploader 0; + i for uploader i */
 	ROLE_NFDS = ROLE_FD_UPBELL0 + 64
 };
 
-enum role_packet { ROLE_HELLO = 1, ROLE_FD, ROLE_READY, ROLE_FAIL, ROLE_TEXT };
+enum role_packet {
+	ROLE_HELLO = 1,
+	ROLE_FD,
+	ROLE_READY,
+	ROLE_FAIL,
+	ROLE_TEXT
+};
 
 struct role_env {
-	uint32_t	  proc;		/* PROC_FRONTEND ...: our row in the tables */
-	uint32_t	  epoch;	/* of this incarnation */
-	int		  ctl_fd;
-	int		  fd[ROLE_NFDS]; /* -1 where nothing was handed over; owned */
-	struct shm	 *shm;		/* NULL for the store tool */
-	struct proc_slot *me;		/* our row; only we write our fields */
-	struct ipc_bell	 *bell;		/* only we wait on it */
+	uint32_t proc;	/* PROC_FRONTEND ...: our row in the tables */
+	uint32_t epoch; /* of this incarnation */
+	int ctl_fd;
+	int fd[ROLE_NFDS];     /* -1 where nothing was handed over; owned */
+	struct shm *shm;       /* NULL for the store tool */
+	struct proc_slot *me;  /* our row; only we write our fields */
+	struct ipc_bell *bell; /* only we wait on it */
 	struct ipc_state *state;
-	struct counters	 *counters;
-	struct conf	 *conf;
-	const char	 *name;		/* "uploader.0": for the log */
+	struct counters *counters;
+	struct conf *conf;
+	const char *name; /* "uploader.0": for the log */
 };
 
 /* SIGTERM was received: set by the handler, which also rings the bell. */
@@ -81,11 +87,11 @@ extern volatile sig_atomic_t role_stop_requested;
 
 /*
  * First thing in every role's main(): receive HELLO, attach the segment, open the log, install the
- * signal handlers (TERM: stop; PIPE, INT, HUP: ignored), set the process title, point the panic text
- * at our row.  On failure it says why on stderr and exits; it does not return then.
+ * signal handlers (TERM: stop; PIPE, INT, HUP: ignored), set the process title, point the panic
+ * text at our row.  On failure it says why on stderr and exits; it does not return then.
  */
 void role_start(struct role_env *);
-int  role_ready(struct role_env *, const char *text);
+int role_ready(struct role_env *, const char *text);
 _Noreturn void role_fail(struct role_env *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* True once s3backerd has closed its end of the socket, or died. */
@@ -96,14 +102,14 @@ struct role_hello {
 	uint32_t magic, version;
 	uint32_t proc, epoch;
 	uint32_t nfds;
-	uint8_t	 fd_kind[ROLE_MAX_FDS]; /* enum role_fd of each descriptor, in order */
+	uint8_t fd_kind[ROLE_MAX_FDS]; /* enum role_fd of each descriptor, in order */
 	uint32_t foreground;
 };
 
-int role_send(int sock, enum role_packet type, const void *data, size_t len, const int *fds,
-    unsigned nfds);
+int role_send(
+    int sock, enum role_packet type, const void *data, size_t len, const int *fds, unsigned nfds);
 /* Blocks.  Returns the payload length, -EPIPE when the peer is gone.  *ret_nfds in: room in fds. */
-ssize_t role_recv(int sock, enum role_packet *ret_type, void *buf, size_t size, int *fds,
-    unsigned *nfds);
+ssize_t role_recv(
+    int sock, enum role_packet *ret_type, void *buf, size_t size, int *fds, unsigned *nfds);
 
 #endif

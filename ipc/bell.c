@@ -24,8 +24,8 @@ ipc_bell_ring(struct ipc_bell *b, int efd)
 	static const uint64_t one = 1;
 
 	/*
-	 * `rung` keeps an owner from falling asleep; the post wakes one that already is.  Ringers do
-	 * not trust each other's posts: one may have died between its two steps.
+	 * `rung` keeps an owner from falling asleep; the post wakes one that already is.  Ringers
+	 * do not trust each other's posts: one may have died between its two steps.
 	 */
 	(void)atomic_exchange(&b->rung, 1);
 	if (atomic_load(&b->asleep) == 0)
@@ -42,8 +42,9 @@ ipc_bell_ring_by(struct ipc_bell *b, int efd, uint64_t by_us)
 	uint64_t wake_us = atomic_load(&b->wake_us);
 
 	/*
-	 * 0: awake, and perhaps already past our ring, so it must be told to look once more (no system
-	 * call in that).  Else it sleeps with an alarm, and looks at every ring after clearing it.
+	 * 0: awake, and perhaps already past our ring, so it must be told to look once more (no
+	 * system call in that).  Else it sleeps with an alarm, and looks at every ring after
+	 * clearing it.
 	 */
 	if (wake_us == 0 || wake_us > by_us)
 		ipc_bell_ring(b, efd);

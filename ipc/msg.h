@@ -2,9 +2,9 @@
 /*
  * msg.h -- the one message that travels in every ring, and its types.
  *
- * A message is exactly one cache line.  The requester chooses req_id; the reply echoes it.  A peer's
- * message is copied out of the ring, checked with ipc_msg_check(), counted and dropped when it does
- * not hold; nothing is ever asserted about it.  Chart and meaning: ipc/README.md.
+ * A message is exactly one cache line.  The requester chooses req_id; the reply echoes it.  A
+ * peer's message is copied out of the ring, checked with ipc_msg_check(), counted and dropped when
+ * it does not hold; nothing is ever asserted about it.  Chart and meaning: ipc/README.md.
  */
 #ifndef S3B_IPC_MSG_H
 #define S3B_IPC_MSG_H
@@ -16,28 +16,28 @@
 #define IPC_TYPES(X)                                                                               \
 	X(NONE)                                                                                    \
 	/* frontend -> cachemgr */                                                                 \
-	X(READ)	      /* make off..off+len of block readable: DONE, then look again */             \
-	X(WRITE)      /* make off..off+len of block writable by the frontend: DONE */              \
-	X(TRIM)	      /* zero arg blocks from block: DONE when reads see zeros */                  \
-	X(FLUSH)      /* DONE when promise P4 holds for all that was acknowledged before */        \
-	X(DIRTY)      /* slot went from clean to dirty; no reply */                                \
-	X(AHEAD)      /* a slot with the read-ahead mark was hit; no reply */                      \
+	X(READ)	 /* make off..off+len of block readable: DONE, then look again */                  \
+	X(WRITE) /* make off..off+len of block writable by the frontend: DONE */                   \
+	X(TRIM)	 /* zero arg blocks from block: DONE when reads see zeros */                       \
+	X(FLUSH) /* DONE when promise P4 holds for all that was acknowledged before */             \
+	X(DIRTY) /* slot went from clean to dirty; no reply */                                     \
+	X(AHEAD) /* a slot with the read-ahead mark was hit; no reply */                           \
 	/* supervisor -> cachemgr */                                                               \
-	X(SYNC)	      /* upload what is dirty now: DONE when the bucket has it */                  \
-	X(DRAIN)      /* as SYNC, then write through until RESUME */                               \
+	X(SYNC)	 /* upload what is dirty now: DONE when the bucket has it */                       \
+	X(DRAIN) /* as SYNC, then write through until RESUME */                                    \
 	X(RESUME)                                                                                  \
-	X(STOP)	      /* commit and end; flags KEEP_DIRTY: do not wait for the bucket */           \
-	X(SET)	      /* change limit number off to arg */                                         \
-	X(DEAD)	      /* process number off has been buried: release what it held */               \
+	X(STOP) /* commit and end; flags KEEP_DIRTY: do not wait for the bucket */                 \
+	X(SET)	/* change limit number off to arg */                                               \
+	X(DEAD) /* process number off has been buried: release what it held */                     \
 	/* cachemgr -> uploader */                                                                 \
-	X(GET)	      /* object of block, bytes off..off+len, into slot */                         \
-	X(PUT)	      /* slot into the object of block */                                          \
-	X(DELETE)     /* arg blocks from block; flags MORE: further runs of this req_id follow */  \
-	X(LIST)	      /* names of blocks block .. block+arg-1: LISTED*, then DONE */               \
-	X(TOKEN)      /* renew the mount token */                                                  \
-	X(CANCEL)     /* forget req_id if it has not begun; its DONE comes all the same */         \
+	X(GET)	  /* object of block, bytes off..off+len, into slot */                             \
+	X(PUT)	  /* slot into the object of block */                                              \
+	X(DELETE) /* arg blocks from block; flags MORE: further runs of this req_id follow */      \
+	X(LIST)	  /* names of blocks block .. block+arg-1: LISTED*, then DONE */                   \
+	X(TOKEN)  /* renew the mount token */                                                      \
+	X(CANCEL) /* forget req_id if it has not begun; its DONE comes all the same */             \
 	/* replies */                                                                              \
-	X(LISTED)     /* arg consecutive blocks from block exist */                                \
+	X(LISTED) /* arg consecutive blocks from block exist */                                    \
 	X(DONE)
 
 enum ipc_type {
@@ -48,8 +48,9 @@ enum ipc_type {
 };
 
 enum {
-	IPC_F_MORE = 1 << 0,	   /* DELETE: more runs of this request follow */
-	IPC_F_ABSENT = 1 << 1,	   /* PUT: the bucket is known to hold nothing there; DONE: it does not */
+	IPC_F_MORE = 1 << 0, /* DELETE: more runs of this request follow */
+	IPC_F_ABSENT =
+	    1 << 1, /* PUT: the bucket is known to hold nothing there; DONE: it does not */
 	IPC_F_ZBASE = 1 << 2,	   /* PUT: sub-blocks that are not valid are zero */
 	IPC_F_KEEP_DIRTY = 1 << 3, /* STOP */
 	IPC_F_READAHEAD = 1 << 4,  /* GET: nobody waits for it yet */
@@ -58,16 +59,16 @@ enum {
 	IPC_F_ALL = (1 << 7) - 1
 };
 
-struct ipc_msg {		/* exactly one cache line; transient, native endian */
-	uint64_t req_id;	/* chosen by the requester, echoed in replies */
-	uint64_t block;		/* block number */
-	uint64_t arg;		/* count, value or CRC: see the type */
-	uint32_t slot;		/* slot index, IPC_NO_SLOT if none */
-	uint32_t slot_gen;	/* generation the sender saw */
-	uint32_t off, len;	/* bytes within the block */
-	uint16_t type, flags;	/* enum ipc_type, IPC_F_* */
-	int32_t	 status;	/* 0 or -errno; replies only */
-	uint8_t	 etag[16];	/* first 16 bytes of the ETag; DONE of GET and PUT; zero if none */
+struct ipc_msg {	      /* exactly one cache line; transient, native endian */
+	uint64_t req_id;      /* chosen by the requester, echoed in replies */
+	uint64_t block;	      /* block number */
+	uint64_t arg;	      /* count, value or CRC: see the type */
+	uint32_t slot;	      /* slot index, IPC_NO_SLOT if none */
+	uint32_t slot_gen;    /* generation the sender saw */
+	uint32_t off, len;    /* bytes within the block */
+	uint16_t type, flags; /* enum ipc_type, IPC_F_* */
+	int32_t status;	      /* 0 or -errno; replies only */
+	uint8_t etag[16];     /* first 16 bytes of the ETag; DONE of GET and PUT; zero if none */
 };
 _Static_assert(sizeof(struct ipc_msg) == IPC_LINE, "one line");
 

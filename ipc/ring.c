@@ -83,7 +83,7 @@ ipc_ring_pop(struct ipc_ring_end *e, struct ipc_msg *ret_msg)
 	struct ipc_ring *r = e->ring;
 	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 
-	if (e->peer == head) {		/* our copy of tail is used up */
+	if (e->peer == head) { /* our copy of tail is used up */
 		e->peer = atomic_load_explicit(&r->tail, memory_order_acquire);
 		if (e->peer - head > e->nmsg)
 			return (-EPROTO);
@@ -102,5 +102,13 @@ uint32_t
 ipc_ring_used(const struct ipc_ring_end *e)
 {
 	return (atomic_load_explicit(&e->ring->tail, memory_order_acquire) -
-	    atomic_load_explicit(&e->ring->head, memory_order_acquire));
+		atomic_load_explicit(&e->ring->head, memory_order_acquire));
+}
+
+void
+ipc_ring_reset_dead(struct ipc_ring_end *e)
+{
+	/* The one case in which the producer stores head: nobody else is there to do it. */
+	e->peer = atomic_load(&e->ring->tail);
+	atomic_store(&e->ring->head, e->peer);
 }

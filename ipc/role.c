@@ -25,8 +25,8 @@ volatile sig_atomic_t role_stop_requested;
 static struct role_env *the_env; /* for the signal handler, which gets no argument */
 
 int
-role_send(int sock, enum role_packet type, const void *data, size_t len, const int *fds,
-    unsigned nfds)
+role_send(
+    int sock, enum role_packet type, const void *data, size_t len, const int *fds, unsigned nfds)
 {
 	uint32_t head = type;
 	struct iovec iov[2] = {
@@ -120,7 +120,8 @@ on_term(int sig)
 	role_stop_requested = 1;
 	if (the_env != NULL && the_env->bell != NULL) {
 		uint32_t p = the_env->proc;
-		int efd = p >= PROC_UPLOADER0 ? the_env->fd[ROLE_FD_UPBELL0 + p - PROC_UPLOADER0] : -1;
+		int efd =
+		    p >= PROC_UPLOADER0 ? the_env->fd[ROLE_FD_UPBELL0 + p - PROC_UPLOADER0] : -1;
 
 		ipc_bell_ring(the_env->bell, efd); /* sem_post and write are signal-safe */
 	}
@@ -202,8 +203,8 @@ role_start(struct role_env *env)
 	env->name = proc_name(env->proc, name, sizeof(name));
 	if (wrong != NULL)
 		role_fail(env, "%s", wrong);
-	log_open(env->name, env->conf->log_to,
-	    conf_enum_word(CONF_logLevel, env->conf->log_level), h.foreground != 0);
+	log_open(env->name, env->conf->log_to, conf_enum_word(CONF_logLevel, env->conf->log_level),
+	    h.foreground != 0);
 	setproctitle("%s", env->conf->bucket);
 	the_env = env;
 	set_signals();

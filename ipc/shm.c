@@ -18,11 +18,11 @@
 
 /* The first page of the segment.  magic is stored last: a half-made segment is no segment. */
 struct shm_header {
-	_Atomic uint32_t    magic;
-	uint32_t	    version;
-	uint64_t	    size;
+	_Atomic uint32_t magic;
+	uint32_t version;
+	uint64_t size;
 	struct shm_geometry geo;
-	uint64_t	    off[SHM_NAREAS];
+	uint64_t off[SHM_NAREAS];
 };
 _Static_assert(sizeof(struct shm_header) <= 4096, "one page");
 
@@ -99,12 +99,12 @@ static bool
 geometry_holds(const struct shm_geometry *g)
 {
 	return (g->nblocks > 0 && g->nblocks <= UINT32_MAX && g->block_size >= 512 &&
-	    (g->block_size & (g->block_size - 1)) == 0 && g->sub_size > 0 &&
-	    g->sub_size <= g->block_size && g->block_size % g->sub_size == 0 &&
-	    g->block_size / g->sub_size <= IPC_SUB_MAX && g->nslots > 0 &&
-	    g->nslots < 1u << 31 && g->nbuckets > 0 && (g->nbuckets & (g->nbuckets - 1)) == 0 &&
-	    g->nuploaders > 0 && g->nuploaders <= IPC_MAX_UPLOADERS && g->ring_msgs > 0 &&
-	    (g->ring_msgs & (g->ring_msgs - 1)) == 0);
+		(g->block_size & (g->block_size - 1)) == 0 && g->sub_size > 0 &&
+		g->sub_size <= g->block_size && g->block_size % g->sub_size == 0 &&
+		g->block_size / g->sub_size <= IPC_SUB_MAX && g->nslots > 0 &&
+		g->nslots < 1u << 31 && g->nbuckets > 0 && (g->nbuckets & (g->nbuckets - 1)) == 0 &&
+		g->nuploaders > 0 && g->nuploaders <= IPC_MAX_UPLOADERS && g->ring_msgs > 0 &&
+		(g->ring_msgs & (g->ring_msgs - 1)) == 0);
 }
 
 static void

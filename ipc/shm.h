@@ -20,14 +20,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IPC_LINE	  64		  /* bytes in a cache line; x86-64 and arm64 alike */
-#define IPC_MAGIC	  0x53334273u	  /* "S3Bs" */
-#define IPC_VERSION	  1		  /* grows with every change of layout or meaning */
+#define IPC_LINE	  64	      /* bytes in a cache line; x86-64 and arm64 alike */
+#define IPC_MAGIC	  0x53334273u /* "S3Bs" */
+#define IPC_VERSION	  1	      /* grows with every change of layout or meaning */
 #define IPC_MAX_UPLOADERS 64
-#define IPC_HAZ_LINES	  64		  /* frontend threads that may touch slots */
-#define IPC_HAZ_PER_LINE  16		  /* slots one thread may hold at once */
+#define IPC_HAZ_LINES	  64 /* frontend threads that may touch slots */
+#define IPC_HAZ_PER_LINE  16 /* slots one thread may hold at once */
 #define IPC_NO_SLOT	  UINT32_MAX
-#define IPC_SUB_MAX	  256		  /* sub-blocks in a slot, at most */
+#define IPC_SUB_MAX	  256 /* sub-blocks in a slot, at most */
 
 struct ipc_ring;
 struct ipc_bell;
@@ -39,14 +39,14 @@ struct counters;
 
 /* What the supervisor decides before anyone attaches.  Sizes in bytes unless named. */
 struct shm_geometry {
-	uint64_t nblocks;	/* blocks of the disk, 1 .. 2^32 - 1 */
-	uint32_t block_size;	/* power of two, 512 .. 2^30 */
-	uint32_t sub_size;	/* bytes of one sub-block; divides block_size */
-	uint32_t nslots;	/* slots of the cache, 1 .. 2^31 - 1 */
-	uint32_t nbuckets;	/* hash buckets; power of two */
-	uint32_t nuploaders;	/* 1 .. IPC_MAX_UPLOADERS */
-	uint32_t ring_msgs;	/* messages per ring; power of two */
-	uint64_t data_off;	/* where slot 0 begins in the cache file */
+	uint64_t nblocks;    /* blocks of the disk, 1 .. 2^32 - 1 */
+	uint32_t block_size; /* power of two, 512 .. 2^30 */
+	uint32_t sub_size;   /* bytes of one sub-block; divides block_size */
+	uint32_t nslots;     /* slots of the cache, 1 .. 2^31 - 1 */
+	uint32_t nbuckets;   /* hash buckets; power of two */
+	uint32_t nuploaders; /* 1 .. IPC_MAX_UPLOADERS */
+	uint32_t ring_msgs;  /* messages per ring; power of two */
+	uint64_t data_off;   /* where slot 0 begins in the cache file */
 };
 
 enum shm_area {
@@ -61,31 +61,36 @@ enum shm_area {
 	SHM_RING_CM_SUP,
 	SHM_RINGS_CM_UP, /* nuploaders rings, cachemgr -> uploader i */
 	SHM_RINGS_UP_CM,
-	SHM_FUSE_INIT,	/* the kernel's INIT request, kept for the next frontend */
-	SHM_BUCKETS,	/* _Atomic uint32_t[nbuckets]: slot + 1, 0 = empty */
-	SHM_SLOTS,	/* struct ipc_slot[nslots] */
-	SHM_ZEROMAP,	/* two bits per block, _Atomic uint64_t words */
+	SHM_FUSE_INIT, /* the kernel's INIT request, kept for the next frontend */
+	SHM_BUCKETS,   /* _Atomic uint32_t[nbuckets]: slot + 1, 0 = empty */
+	SHM_SLOTS,     /* struct ipc_slot[nslots] */
+	SHM_ZEROMAP,   /* two bits per block, _Atomic uint64_t words */
 	SHM_NAREAS
 };
 
 struct shm {
-	struct shm_geometry geo;	/* private copy, validated */
-	int		    fd;		/* the memfd; owned */
-	void		   *base;	/* mapping; owned */
-	uint64_t	    size;
-	uint64_t	    off[SHM_NAREAS];
-	uint32_t	    sub_shift, block_shift, nsub;
+	struct shm_geometry geo; /* private copy, validated */
+	int fd;			 /* the memfd; owned */
+	void *base;		 /* mapping; owned */
+	uint64_t size;
+	uint64_t off[SHM_NAREAS];
+	uint32_t sub_shift, block_shift, nsub;
 };
 
 /* Choose what follows from block size, disk size and cache size; checks the ranges. */
-int  shm_plan(struct shm_geometry *, uint64_t nblocks, uint32_t block_size, uint32_t nslots,
-     uint32_t nuploaders, uint32_t max_transfers);
-int  shm_create(const struct shm_geometry *, struct shm *ret_shm);
-int  shm_attach(int fd, struct shm *ret_shm);	/* takes fd on success */
-void shm_detach(struct shm *);			/* NULL-safe, idempotent */
+int shm_plan(struct shm_geometry *, uint64_t nblocks, uint32_t block_size, uint32_t nslots,
+    uint32_t nuploaders, uint32_t max_transfers);
+int shm_create(const struct shm_geometry *, struct shm *ret_shm);
+int shm_attach(int fd, struct shm *ret_shm); /* takes fd on success */
+void shm_detach(struct shm *);		     /* NULL-safe, idempotent */
 
 /* Process numbers: row in SHM_PROCS, SHM_BELLS and SHM_COUNTERS. */
-enum { PROC_SUPERVISOR = 0, PROC_FRONTEND = 1, PROC_CACHEMGR = 2, PROC_UPLOADER0 = 3 };
+enum {
+	PROC_SUPERVISOR = 0,
+	PROC_FRONTEND = 1,
+	PROC_CACHEMGR = 2,
+	PROC_UPLOADER0 = 3
+};
 static inline uint32_t
 shm_nprocs(const struct shm *s)
 {
@@ -99,10 +104,10 @@ shm_area(const struct shm *s, enum shm_area a)
 }
 
 struct proc_slot *shm_proc(const struct shm *, uint32_t proc);
-struct ipc_bell	 *shm_bell(const struct shm *, uint32_t proc);
-struct counters	 *shm_counters(const struct shm *, uint32_t proc);
+struct ipc_bell *shm_bell(const struct shm *, uint32_t proc);
+struct counters *shm_counters(const struct shm *, uint32_t proc);
 struct ipc_state *shm_state(const struct shm *);
-struct ipc_ring	 *shm_ring(const struct shm *, enum shm_area, uint32_t index);
+struct ipc_ring *shm_ring(const struct shm *, enum shm_area, uint32_t index);
 
 /* Where a slot's bytes lie in the cache file. */
 static inline uint64_t

@@ -11,7 +11,7 @@ slot_table_attach(struct slot_table *t, const struct shm *s)
 
 	t->shm = s;
 	t->slot = shm_area(s, SHM_SLOTS);
-	t->gen = area;	/* the first line of the area is table_gen alone */
+	t->gen = area; /* the first line of the area is table_gen alone */
 	t->bucket = area + IPC_LINE / sizeof(*area);
 	t->hazard = shm_area(s, SHM_HAZARDS);
 	t->zero = shm_area(s, SHM_ZEROMAP);
@@ -26,7 +26,8 @@ slot_table_find(const struct slot_table *t, uint32_t block, bool *ret_sure)
 	uint32_t i, steps = 0;
 
 	i = atomic_load_explicit(&t->bucket[slot_table_hash(t, block)], memory_order_acquire);
-	/* A chain that is being changed may lead anywhere, even round in circles: bound the walk. */
+	/* A chain that is being changed may lead anywhere, even round in circles: bound the walk.
+	 */
 	while (i != 0 && i <= t->shm->geo.nslots && steps++ < 4096) {
 		const struct ipc_slot *s = &t->slot[i - 1];
 		uint64_t h = atomic_load_explicit(&s->head, memory_order_acquire);
@@ -39,7 +40,8 @@ slot_table_find(const struct slot_table *t, uint32_t block, bool *ret_sure)
 	}
 	/* Fence: the loads above may not sink below the second look at the generation (H7). */
 	atomic_thread_fence(memory_order_acquire);
-	*ret_sure = i == 0 && atomic_load_explicit(t->gen, memory_order_relaxed) == gen;
+	*ret_sure = i == 0 && (gen & TABLE_REBUILDING) == 0 &&
+		    atomic_load_explicit(t->gen, memory_order_relaxed) == gen;
 	return (IPC_NO_SLOT);
 }
 

@@ -9,18 +9,18 @@
  * The protocol (hazard pointers: M. Michael 2004, IEEE TPDS 15/6; seqlock for the chains):
  *
  *  H1 The frontend finds a slot, stores its number in its own hazard line, then reads `head` again.
- *     Only if block, generation and state still fit may it touch the bytes; then it clears the entry.
- *  H2 cachemgr changes `head` first and scans the hazard lines afterwards.  Both sides are
- *     sequentially consistent, so either the frontend sees the new head or cachemgr sees the hazard.
- *  H3 A slot is given to another block only when no line names it.
- *  H4 A slot is frozen when its head says FROZEN and no line names it for writing; from then on
- *     its bytes, valid map and wseq do not change until cachemgr thaws it.
- *  H5 A frontend that clears a hazard on a slot whose head carries SLOT_F_WANT rings cachemgr.
- *  H6 The writer adds to wseq before it changes a byte and sets valid bits after the last one:
- *     a death in between leaves "dirty", never "clean with new bytes", and never "valid" too early.
- *  H7 `next` of a slot is changed only after table_gen has grown; a reader that found nothing and
- *     sees another table_gen than before its walk knows nothing and asks again.
- *  H8 Valid bits only grow while a slot is linked; cachemgr clears them in a slot that nobody names.
+ *     Only if block, generation and state still fit may it touch the bytes; then it clears the
+ * entry. H2 cachemgr changes `head` first and scans the hazard lines afterwards.  Both sides are
+ *     sequentially consistent, so either the frontend sees the new head or cachemgr sees the
+ * hazard. H3 A slot is given to another block only when no line names it. H4 A slot is frozen when
+ * its head says FROZEN and no line names it for writing; from then on its bytes, valid map and wseq
+ * do not change until cachemgr thaws it. H5 A frontend that clears a hazard on a slot whose head
+ * carries SLOT_F_WANT rings cachemgr. H6 The writer adds to wseq before it changes a byte and sets
+ * valid bits after the last one: a death in between leaves "dirty", never "clean with new bytes",
+ * and never "valid" too early. H7 `next` of a slot is changed only after table_gen has grown; a
+ * reader that found nothing and sees another table_gen than before its walk knows nothing and asks
+ * again. H8 Valid bits only grow while a slot is linked; cachemgr clears them in a slot that nobody
+ * names.
  */
 #ifndef S3B_IPC_SLOT_TABLE_H
 #define S3B_IPC_SLOT_TABLE_H
@@ -31,34 +31,41 @@
 
 /* Values of the state byte in `head`.  Transient. */
 enum slot_state {
-	SLOT_FREE = 0,	  /* not linked, bytes mean nothing */
-	SLOT_FILLING = 1, /* linked; a download writes it; valid parts may be read, nothing written */
-	SLOT_LIVE = 2,	  /* linked; valid parts may be read, anything written */
-	SLOT_FROZEN = 3,  /* linked; may be read; bytes do not change */
-	SLOT_OLD = 4	  /* not linked: being given up, or older than the block's linked slot */
+	SLOT_FREE = 0, /* not linked, bytes mean nothing */
+	SLOT_FILLING =
+	    1,	       /* linked; a download writes it; valid parts may be read, nothing written */
+	SLOT_LIVE = 2, /* linked; valid parts may be read, anything written */
+	SLOT_FROZEN = 3, /* linked; may be read; bytes do not change */
+	SLOT_OLD = 4	 /* not linked: being given up, or older than the block's linked slot */
 };
 enum {
 	SLOT_F_WANT = 1 << 0,  /* cachemgr waits for hazards on it: ring when you clear one */
 	SLOT_F_MARK = 1 << 1,  /* read-ahead mark: tell cachemgr when you hit it */
 	SLOT_F_ZBASE = 1 << 2, /* what is not valid reads as zero */
+	SLOT_F_GONE = 1 << 3,  /* OLD because its block was trimmed: its bytes are nobody's */
 };
+/*
+ * Bit of table_gen: a new cachemgr is relinking every slot.  "Not found" then says nothing.
+ */
+#define TABLE_REBUILDING 0x80000000u
 
-struct ipc_slot {		      /* one cache line; transient */
-	_Atomic uint64_t head;	      /* cachemgr: block:32 gen:16 flags:8 state:8 */
-	_Atomic uint32_t wseq;	      /* frontend: grows with every write begun */
-	_Atomic uint32_t cseq;	      /* cachemgr: wseq that the bucket holds; equal = clean */
-	_Atomic uint32_t next;	      /* cachemgr: slot + 1 in the hash chain, 0 = end */
-	uint32_t	 qnext, qprev; /* cachemgr: eviction queue */
-	_Atomic uint8_t	 touch;	      /* frontend: hits, modulo 256 */
-	_Atomic uint8_t	 seen;	      /* cachemgr: value of touch that eviction has used up */
-	uint8_t		 queue;	      /* cachemgr: which eviction queue */
-	uint8_t		 pad;
-	/* frontend after its copy, cachemgr after a fill: fetch_or only, so neither can undo the other */
+struct ipc_slot {	       /* one cache line; transient */
+	_Atomic uint64_t head; /* cachemgr: block:32 gen:16 flags:8 state:8 */
+	_Atomic uint32_t wseq; /* frontend: grows with every write begun */
+	_Atomic uint32_t cseq; /* cachemgr: wseq that the bucket holds; equal = clean */
+	_Atomic uint32_t next; /* cachemgr: slot + 1 in the hash chain, 0 = end */
+	uint32_t qnext, qprev; /* cachemgr: eviction queue */
+	_Atomic uint8_t touch; /* frontend: hits, modulo 256 */
+	_Atomic uint8_t seen;  /* cachemgr: value of touch that eviction has used up */
+	uint8_t queue;	       /* cachemgr: which eviction queue */
+	uint8_t pad;
+	/* frontend after its copy, cachemgr after a fill: fetch_or only, so neither can undo the
+	 * other */
 	_Atomic uint64_t valid[IPC_SUB_MAX / 64];
 };
 _Static_assert(sizeof(struct ipc_slot) == IPC_LINE, "one line");
 
-struct ipc_hazard {		  /* one line per frontend thread, written by that thread alone */
+struct ipc_hazard { /* one line per frontend thread, written by that thread alone */
 	_Atomic uint32_t slot[IPC_HAZ_PER_LINE]; /* (slot + 1) | HAZ_WRITE, 0 = empty */
 };
 _Static_assert(sizeof(struct ipc_hazard) == IPC_LINE, "one line");
@@ -72,15 +79,15 @@ enum zero_state {
 	ZERO_PENDING = 3  /* zero, but its object has still to be deleted */
 };
 
-struct slot_table {		/* private view */
-	const struct shm   *shm;
-	struct ipc_slot	   *slot;
-	_Atomic uint32_t   *bucket;
-	_Atomic uint32_t   *gen;	/* table_gen, H7 */
-	struct ipc_hazard  *hazard;
-	_Atomic uint64_t   *zero;
-	_Atomic uint64_t   *surveyed;	/* state->survey_next */
-	uint32_t	    bucket_mask;
+struct slot_table { /* private view */
+	const struct shm *shm;
+	struct ipc_slot *slot;
+	_Atomic uint32_t *bucket;
+	_Atomic uint32_t *gen; /* table_gen, H7 */
+	struct ipc_hazard *hazard;
+	_Atomic uint64_t *zero;
+	_Atomic uint64_t *surveyed; /* state->survey_next */
+	uint32_t bucket_mask;
 };
 
 void slot_table_attach(struct slot_table *, const struct shm *);
@@ -91,10 +98,26 @@ slot_head(uint32_t block, uint16_t gen, uint8_t flags, uint8_t state)
 {
 	return ((uint64_t)block << 32 | (uint64_t)gen << 16 | (uint64_t)flags << 8 | state);
 }
-static inline uint32_t head_block(uint64_t h) { return ((uint32_t)(h >> 32)); }
-static inline uint16_t head_gen(uint64_t h) { return ((uint16_t)(h >> 16)); }
-static inline uint8_t head_flags(uint64_t h) { return ((uint8_t)(h >> 8)); }
-static inline uint8_t head_state(uint64_t h) { return ((uint8_t)h); }
+static inline uint32_t
+head_block(uint64_t h)
+{
+	return ((uint32_t)(h >> 32));
+}
+static inline uint16_t
+head_gen(uint64_t h)
+{
+	return ((uint16_t)(h >> 16));
+}
+static inline uint8_t
+head_flags(uint64_t h)
+{
+	return ((uint8_t)(h >> 8));
+}
+static inline uint8_t
+head_state(uint64_t h)
+{
+	return ((uint8_t)h);
+}
 static inline bool
 head_linked(uint64_t h)
 {

@@ -28,9 +28,9 @@ struct ipc_state {
 	_Atomic uint32_t fence;			 /* 0 none, 1 weak, 2 strong */
 	_Atomic uint32_t token;			 /* ours in the bucket, 0 = none */
 	_Atomic uint32_t read_only;
-	_Atomic uint32_t flush_to_bucket;	 /* what FLUSH waits for */
-	_Atomic uint32_t stopping;		 /* 1: roles finish and leave */
-	_Atomic uint64_t started_us;		 /* monotonic */
+	_Atomic uint32_t flush_to_bucket; /* what FLUSH waits for */
+	_Atomic uint32_t stopping;	  /* 1: roles finish and leave */
+	_Atomic uint64_t started_us;	  /* monotonic */
 
 	/* cachemgr: the throttle the frontend obeys */
 	alignas(64) _Atomic uint64_t write_rate; /* bytes/s for all writers, 0 = no limit */
@@ -39,14 +39,15 @@ struct ipc_state {
 
 	/* cachemgr: figures */
 	alignas(64) _Atomic uint64_t used_slots;
-	_Atomic uint64_t dirty_blocks;	   /* slots that differ from the bucket */
-	_Atomic uint64_t pending_deletes;  /* trimmed blocks whose object may still exist */
-	_Atomic uint64_t oldest_dirty_us;  /* monotonic; 0 = nothing is dirty */
-	_Atomic uint64_t upload_rate;	   /* bytes/s, smoothed */
-	_Atomic uint64_t local_seq;	   /* writes acknowledged before the last commit began */
-	_Atomic uint64_t bucket_seq;	   /* writes all of which the bucket holds */
-	_Atomic uint64_t survey_next;	   /* blocks below it have been listed: UNKNOWN there is ABSENT */
-	_Atomic uint64_t in_flight;	   /* transfers handed to uploaders */
+	_Atomic uint64_t dirty_blocks;	  /* slots that differ from the bucket */
+	_Atomic uint64_t pending_deletes; /* trimmed blocks whose object may still exist */
+	_Atomic uint64_t oldest_dirty_us; /* monotonic; 0 = nothing is dirty */
+	_Atomic uint64_t upload_rate;	  /* bytes/s, smoothed */
+	_Atomic uint64_t local_seq;	  /* writes acknowledged before the last commit began */
+	_Atomic uint64_t bucket_seq;	  /* writes all of which the bucket holds */
+	_Atomic uint64_t
+	    survey_next;	    /* blocks below it have been listed: UNKNOWN there is ABSENT */
+	_Atomic uint64_t in_flight; /* transfers handed to uploaders */
 
 	/* frontend */
 	alignas(64) _Atomic uint64_t acked_seq; /* writes, trims acknowledged */

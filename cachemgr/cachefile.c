@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+#include "cachemgr/cachefile.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gcrypt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+
+#include "cachemgr/journal.h"
+#include "common/cachelayout.h"
+#include "common/conf.h"
+#include "common/durable.h"
+#include "common/log.h"
+#include "ipc/shm.h"
+
+#define SUPER_BYTES  512
+#define NAME_MAX_LEN 400
+
+struct super { /* decoded */
+	uint32_t version, block_size, nslots, token, clean;
+	uint64_t nblocks;
+	uint8_t identity[16], name_hash[32];
+	char name[NAME_MAX_LEN];
+};
+
+__attribute__((format(printf, 4, 5))) static int
+refuse(char *why, size_t len, int error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(why, len, fmt, ap);
+	va_end(ap);
+	return (error);
+}
+
+static void
+disk_name(const struct conf *c, char name[NAME_MAX_LEN], uint8_t hash[32])
+{
+	char full[4096];
+
+	(void)snprintf(full, sizeof(full), "%s/%s", c->store_is_dir ? c->store_dir : c->bucket_name,
+	    c->prefix_full);
+	gcry_md_hash_buffer(GCRY_MD_SHA256, hash, full, strlen(full));
+	(void)strlcpy(name, full, NAME_MAX_LEN);
+}
+
+static void
+super_encode(const struct super *s, uint8_t out[SUPER_BYTES])
+{
+	uint32_t w[6] = {htole32(s->version), htole32(s->block_size), htole32(s->nslots),
+	    htole32(s->token), htole32(s->clean)};
+	uint64_t n = htole64(s->nblocks);
+	uint32_t crc;
+
+	memset(out, 0, SUPER_BYTES);
+	memcpy(out, "S3BCACHE", 8);
+	memcpy(out + 8, &w[0], 8);
+	memcpy(out + 16, &n, 8);
+	memcpy(out + 24, &w[2], 12);
+	memcpy(out + 48, s->identity, 16);
+	memcpy(out + 64, s->name_hash, 32);
+	memcpy(out + 96, s->name, NAME_MAX_LEN);
+	crc = htole32(crc32_of(0, out, SUPER_BYTES - 4));
+	memcpy(out + SUPER_BYTES - 4, &crc, 4);
+}
+
+static bool
+super_decode(const uint8_t in[SUPER_BYTES], struct super *s)
+{
+	uint32_t w[5], crc;
+
+	memcpy(&crc, in + SUPER_BYTES - 4, 4);
+	if (memcmp(in, "S3BCACHE", 8) != 0 || le32toh(crc) != crc32_of(0, in, SUPER_BYTES - 4))
+		return (false);
+	memcpy(&w[0], in + 8, 8);
+	memcpy(&w[2], in + 24, 12);
+	memcpy(&s->nblocks, in + 16, 8);
+	s->nblocks = le64toh(s->nblocks);
+	s->version = le32toh(w[0]);
+	s->block_size = le32toh(w[1]);
+	s->nslots = le32toh(w[2]);
+	s->token = le32toh(w[3]);
+	s->clean = le32toh(w[4]);
+	memcpy(s->identity, in + 48, 16);
+	memcpy(s->name_hash, in + 64, 32);
+	memcpy(s->name, in + 96, NAME_MAX_LEN);
+	s->name[NAME_MAX_LEN - 1] = '\0';
+	return (true);
+}
+
+static int
+super_write(const struct cachefile *cf, const struct conf *c, const struct shm *shm, uint32_t token,
+    bool clean)
+{
+	struct super s = {.version = 1,
+	    .block_size = shm->geo.block_size,
+	    .nslots = shm->geo.nslots,
+	    .nblocks = shm->geo.nblocks,
+	    .token = token,
+	    .clean = clean};
+	uint8_t buf[SUPER_BYTES];
+	int error;
+
+	memcpy(s.identity, cf->identity, sizeof(s.identity));
+	disk_name(c, s.name, s.name_hash);
+	super_encode(&s, buf);
+	if ((error = pwrite_full(cf->fd, buf, sizeof(buf), 0)) < 0)
+		return (error);
+	return (durable_sync(cf->fd));
+}
+
+int
+cachefile_mark(const struct cachefile *cf, const struct conf *c, const struct shm *shm,
+    uint32_t token, bool clean)
+{
+	return (cf->memory ? 0 : super_write(cf, c, shm, token, clean));
+}
+
+/* Journal space is written once for real: later appends then change no metadata, only bytes. */
+static int
+clear_journal(int fd, const struct shm *shm)
+{
+	static const uint8_t zero[1 << 20];
+	uint64_t left = 2 * cache_journal_bytes(shm->geo.nslots), at = CACHE_SUPER_BYTES;
+
+	while (left > 0) {
+		size_t n = left < sizeof(zero) ? left : sizeof(zero);
+		int error = pwrite_full(fd, zero, n, (off_t)at);
+
+		if (error < 0)
+			return (error);
+		at += n;
+		left -= n;
+	}
+	return (0);
+}
+
+static int
+format_file(
+    struct cachefile *cf, const struct conf *c, const struct shm *shm, char *why, size_t why_len)
+{
+	uint64_t size = shm->geo.data_off + ((uint64_t)shm->geo.nslots << shm->block_shift);
+	int error;
+
+	/* Cut first: the bytes of whatever lay there before are nobody's business. */
+	if (ftruncate(cf->fd, 0) < 0)
+		return (refuse(why, why_len, -errno, "cannot write the cache file %s: %s",
+		    c->cache_file, strerror(errno)));
+	error = posix_fallocate(cf->fd, 0, (off_t)size);
+	if (error != 0)
+		return (refuse(why, why_len, -error,
+		    "cannot allocate %llu MiB for the cache file %s: %s (set blockCacheSize lower, "
+		    "or make room)",
+		    (unsigned long long)(size >> 20), c->cache_file, strerror(error)));
+	arc4random_buf(cf->identity, sizeof(cf->identity));
+	cf->fresh = true;
+	cf->token = 0;
+	if ((error = clear_journal(cf->fd, shm)) < 0 ||
+	    (error = super_write(cf, c, shm, 0, true)) < 0)
+		return (refuse(why, why_len, error, "cannot write the cache file %s: %s",
+		    c->cache_file, strerror(-error)));
+	return (0);
+}
+
+/* An existing file: is it this disk's, and does its shape fit? */
+static int
+check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
+    const struct shm *shm, char *why, size_t why_len)
+{
+	uint8_t hash[32];
+	char name[NAME_MAX_LEN];
+
+	disk_name(c, name, hash);
+	if (s->version != 1)
+		return (refuse(why, why_len, -EINVAL,
+		    "%s: cache file of version %u, this program reads version 1", c->cache_file,
+		    s->version));
+	if (memcmp(hash, s->name_hash, sizeof(hash)) != 0)
+		return (refuse(why, why_len, -EINVAL,
+		    "%s: cache file of another disk: %s (this one is %s; give each disk a "
+		    "blockCacheFile of its own)",
+		    c->cache_file, s->name, name));
+	if (s->block_size == shm->geo.block_size && s->nblocks == shm->geo.nblocks &&
+	    s->nslots == shm->geo.nslots) {
+		memcpy(cf->identity, s->identity, sizeof(cf->identity));
+		cf->token = s->token;
+		return (0);
+	}
+	if (s->clean == 0)
+		return (refuse(why, why_len, -EINVAL,
+		    "%s: the cache file holds changes that are not in the bucket, for "
+		    "blockSize=%u, "
+		    "size=%llu and %u cached blocks; start once with those values so that it can "
+		    "upload them, or remove the file and lose them",
+		    c->cache_file, s->block_size, (unsigned long long)s->nblocks * s->block_size,
+		    s->nslots));
+	log_info("cache file is empty and of another shape: making it anew");
+	return (format_file(cf, c, shm, why, why_len));
+}
+
+static int
+open_file(
+    struct cachefile *cf, const struct conf *c, const struct shm *shm, char *why, size_t why_len)
+{
+	uint8_t buf[SUPER_BYTES];
+	struct super s;
+	struct stat st;
+
+	cf->fd = open(c->cache_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (cf->fd < 0)
+		return (refuse(why, why_len, -errno, "cannot open the cache file %s: %s",
+		    c->cache_file, strerror(errno)));
+	if (flock(cf->fd, LOCK_EX | LOCK_NB) < 0)
+		return (refuse(why, why_len, -EBUSY,
+		    "%s: cache file is in use by another running disk", c->cache_file));
+	if (fstat(cf->fd, &st) < 0)
+		return (-errno);
+	if (!S_ISREG(st.st_mode))
+		return (refuse(why, why_len, -EINVAL, "%s: not a regular file", c->cache_file));
+	if (st.st_size == 0)
+		return (format_file(cf, c, shm, why, why_len));
+	if (st.st_size < SUPER_BYTES || pread_full(cf->fd, buf, sizeof(buf), 0) < 0 ||
+	    !super_decode(buf, &s))
+		return (refuse(why, why_len, -EINVAL,
+		    "%s: not a cache file of this program (remove it, or choose another "
+		    "blockCacheFile)",
+		    c->cache_file));
+	return (check_super(cf, &s, c, shm, why, why_len));
+}
+
+int
+cachefile_open(
+    const struct conf *c, const struct shm *shm, struct cachefile *ret, char *why, size_t why_len)
+{
+	struct cachefile cf = {.fd = -1, .memory = c->cache_file == NULL};
+	int error = 0;
+
+	why[0] = '\0';
+	if (cf.memory) {
+		cf.fresh = true;
+		cf.fd = memfd_create("s3backer-cache", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		if (cf.fd < 0 ||
+		    ftruncate(cf.fd, (off_t)(shm->geo.data_off + ((uint64_t)shm->geo.nslots
+								     << shm->block_shift))) < 0 ||
+		    fcntl(cf.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+			error = refuse(why, why_len, -errno, "cannot make the memory cache: %s",
+			    strerror(errno));
+	} else {
+		error = open_file(&cf, c, shm, why, why_len);
+	}
+	if (error < 0) {
+		if (why[0] == '\0')
+			(void)refuse(
+			    why, why_len, error, "%s: %s", c->cache_file, strerror(-error));
+		if (cf.fd >= 0)
+			close(cf.fd);
+		return (error);
+	}
+	*ret = cf;
+	return (0);
+}
+
+int
+cachefile_adopt(int fd, const struct conf *c, const struct shm *shm, struct cachefile *ret,
+    char *why, size_t why_len)
+{
+	struct cachefile cf = {.fd = fd, .memory = c->cache_file == NULL};
+	uint8_t buf[SUPER_BYTES];
+	struct super s;
+
+	if (!cf.memory) {
+		if (pread_full(fd, buf, sizeof(buf), 0) < 0 || !super_decode(buf, &s) ||
+		    s.nslots != shm->geo.nslots || s.block_size != shm->geo.block_size)
+			return (refuse(why, why_len, -EUCLEAN,
+			    "%s: the superblock changed under the running disk", c->cache_file));
+		memcpy(cf.identity, s.identity, sizeof(cf.identity));
+		cf.token = s.token;
+	}
+	*ret = cf;
+	return (0);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cachefile.h -- the cache file: its superblock, whose it is, its size on the disk.
+ *
+ * Process:  cachemgr, before threads start.
+ * Errors:   0 or -errno, and one line for the user in `why`.
+ *
+ * Superblock, one 512-byte sector so that it is written whole or not at all; little-endian:
+ *	  0  8  magic "S3BCACHE"
+ *	  8  4  version 1
+ *	 12  4  block size, bytes
+ *	 16  8  blocks of the disk
+ *	 24  4  slots
+ *	 28  4  mount token of the disk while it was last in use, 0 = none
+ *	 32  4  state: 1 clean (nothing in the file is needed), 0 in use
+ *	 36 12  zero
+ *	 48 16  identity of the file, random
+ *	 64 32  SHA-256 of the disk's name (bucket and prefix, or directory)
+ *	 96 ..  the name as text, NUL-terminated, cut at 400 bytes: for messages
+ *	508  4  CRC-32 of bytes 0..507
+ */
+#ifndef S3B_CACHEMGR_CACHEFILE_H
+#define S3B_CACHEMGR_CACHEFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf;
+struct shm;
+
+struct cachefile {
+	int fd;		/* owned */
+	bool memory;	/* a memfd */
+	bool fresh;	/* just made, or cleared: no journal to read */
+	uint32_t token; /* as found in the superblock */
+	uint8_t identity[16];
+};
+
+/*
+ * Opens, or makes, the cache file of the configuration (a memfd without one), locks it, checks that
+ * it is this disk's, and allocates its blocks.  The lock lives with the open file, so with every
+ * descriptor handed on.
+ */
+int cachefile_open(
+    const struct conf *, const struct shm *, struct cachefile *ret, char *why, size_t why_len);
+int cachefile_adopt(int fd, const struct conf *, const struct shm *, struct cachefile *ret,
+    char *why, size_t why_len);
+/* Rewrites the superblock and makes it durable. */
+int cachefile_mark(
+    const struct cachefile *, const struct conf *, const struct shm *, uint32_t token, bool clean);
+
+#endif

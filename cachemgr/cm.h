@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cm.h -- the cache manager's private state: what is going on, and with which block.
+ *
+ * Process:  cachemgr.  Threads: the main thread alone, except struct commit (commit.h).
+ * Owns:     everything below; slots' bytes and heads live in the segment (ipc/slot_table.h).
+ *
+ * A block about which something is going on has a struct bop ("block operation"): it is dirty, or
+ * a transfer moves it, or somebody waits for it.  A clean cached block has none.  bop_kick() looks
+ * at the whole bop and does everything that can be done now; every event that may matter to a bop
+ * ends in a kick, so no event has to know what the bop was waiting for.  State and rules:
+ * cachemgr/README.md.
+ */
+#ifndef S3B_CACHEMGR_CM_H
+#define S3B_CACHEMGR_CM_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/counters.h"
+#include "common/role.h"
+#include "ipc/bell.h"
+#include "ipc/msg.h"
+#include "ipc/proc_table.h"
+#include "ipc/ring.h"
+#include "ipc/shm.h"
+#include "ipc/slot_table.h"
+#include "ipc/state.h"
+
+struct commit;
+struct evict;
+struct readahead;
+
+/* A frontend request that waits for a block.  Freed when its DONE has been sent. */
+struct waiter {
+	STAILQ_ENTRY(waiter) link;
+	uint64_t req_id;
+	uint32_t off, len;
+	uint16_t type; /* IPC_READ or IPC_WRITE */
+};
+
+enum fetch_state {
+	FETCH_NONE,
+	FETCH_INFLIGHT,
+	FETCH_READY
+};
+enum up_state {
+	UP_NONE,
+	UP_FREEZING,
+	UP_INFLIGHT
+};
+enum merge_state {
+	MERGE_NONE,
+	MERGE_BASE,
+	MERGE_ZEROFILL
+};
+
+struct bop {
+	LIST_ENTRY(bop) hash;
+	TAILQ_ENTRY(bop) dirty;	 /* cm.dirty, oldest first, while on_dirty */
+	TAILQ_ENTRY(bop) up;	 /* cm.uploading while up_state != UP_NONE */
+	TAILQ_ENTRY(bop) room;	 /* cm.room_wait while on_room */
+	TAILQ_ENTRY(bop) hazard; /* cm.hazard_wait while on_hazard */
+	TAILQ_ENTRY(bop) retry;	 /* cm.retry_wait while on_retry */
+	TAILQ_ENTRY(bop) record; /* cm.unrecorded while on_record */
+	TAILQ_ENTRY(bop) queue;	 /* cm.fetch_wait[on_queue - 1] while on_queue != 0 */
+	STAILQ_HEAD(, waiter) waiters;
+	uint32_t block;
+	uint32_t cur;	      /* the linked slot, or IPC_NO_SLOT */
+	uint32_t base;	      /* where the bucket's bytes arrive; may be cur */
+	uint32_t up_slot;     /* frozen, on its way; may be cur */
+	uint32_t up_wseq;     /* wseq of up_slot when it froze */
+	uint64_t dirty_us;    /* when cur became dirty; monotonic */
+	uint64_t dirty_id;    /* cm.barrier at that time */
+	uint64_t dirty_acked; /* state.acked_seq at that time */
+	uint64_t up_dirty_us, up_dirty_id, up_acked; /* the same, of up_slot */
+	uint64_t retry_us;			     /* try a failed fetch or upload again */
+	uint64_t recorded[IPC_SUB_MAX / 64];	     /* valid map of cur's last record; commit.c */
+	uint32_t recorded_slot;
+	uint8_t recorded_flags;
+	uint8_t fetch, upload, merge; /* the three enums above */
+	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue;
+	uint8_t want_upload, want_fetch;
+	uint8_t fetch_ahead; /* the fetch is read-ahead; nobody waits yet */
+	uint8_t drop_base;   /* trimmed meanwhile: throw away what arrives */
+};
+TAILQ_HEAD(bop_queue, bop);
+
+enum xfer_kind {
+	XFER_FREE,
+	XFER_GET,
+	XFER_PUT,
+	XFER_DELETE,
+	XFER_LIST
+};
+
+/* A request handed to an uploader.  req_id = index | use << 32. */
+struct xfer {
+	struct bop *bop;    /* GET, PUT */
+	struct delete *del; /* DELETE */
+	uint64_t start_us;
+	uint32_t use; /* grows at every reuse: a late DONE does not match */
+	uint32_t slot;
+	uint16_t gen;
+	uint8_t kind;
+	uint8_t uploader;
+	uint32_t next_free;
+};
+
+/* A barrier: everything dirty at `id` or before must reach the bucket. */
+struct barrier {
+	STAILQ_ENTRY(barrier) link;
+	uint64_t id;
+	uint64_t req_id;
+	bool from_sup; /* else from the frontend */
+	uint16_t type; /* IPC_FLUSH, IPC_SYNC, IPC_DRAIN, IPC_STOP */
+};
+
+struct delete_run {
+	uint32_t block, count;
+};
+struct delete
+{ /* one batch of deletes in flight */
+	LIST_ENTRY(delete) link;
+	uint32_t nruns, nblocks;
+	struct delete_run run[];
+};
+
+struct ring_pair {
+	struct ipc_ring_end in, out;
+};
+
+struct cachemgr {
+	struct role_env *env;
+	struct shm *shm;
+	struct slot_table tab;
+	struct counters *ctr;
+	struct ipc_state *st;
+	int cache_fd;
+	bool file;	 /* a cache file, not memory */
+	uint64_t now_us; /* of this turn */
+
+	struct ring_pair fe, sup, up[IPC_MAX_UPLOADERS];
+	uint32_t up_inflight[IPC_MAX_UPLOADERS];
+	bool up_rung[IPC_MAX_UPLOADERS]; /* to be rung at the end of the turn */
+	bool fe_rung, sup_rung;
+
+	LIST_HEAD(, bop) * bops; /* hash by block */
+	uint32_t bops_mask;
+	uint32_t nbops;
+	struct bop_queue dirty, uploading, room_wait, hazard_wait, retry_wait, unrecorded;
+	struct bop_queue fetch_wait[2]; /* for a free transfer: readers; those who upload */
+
+	struct xfer *xfer;
+	uint32_t nxfers, xfer_free, max_transfers, reserved;
+	uint32_t reads_inflight, writes_inflight;
+
+	uint32_t *free_slot; /* stack */
+	uint32_t nfree;
+	uint32_t *limbo; /* OLD slots still named by a hazard */
+	uint32_t nlimbo;
+	struct evict *evict;
+	struct readahead *ra;
+	struct commit *commit; /* NULL with a memory cache */
+
+	uint32_t ndirty, max_dirty; /* blocks on dirty or uploading */
+	uint64_t barrier;	    /* id given to blocks that become dirty now */
+	STAILQ_HEAD(, barrier) barriers;
+	uint64_t write_delay_us, max_dirty_age_us;
+	bool drained, stopping, keep_dirty;
+	bool room_made; /* a slot or a dirty place became free this turn */
+	uint32_t nwant; /* bops with want_upload that have not begun */
+
+	/* trims */
+	uint64_t npending;			/* blocks in ZERO_PENDING */
+	uint64_t pend_lo, pend_hi, pend_cursor; /* they lie in [lo, hi) */
+	uint64_t pend_since_us;
+	uint64_t pend_retry_us;
+	LIST_HEAD(, delete) deletes;
+	uint32_t ndeletes;
+
+	/* survey */
+	bool survey_on, survey_sorted, survey_wanted;
+	uint64_t survey_retry_us;
+	uint32_t *survey_put; /* open-addressed set: blocks PUT while it runs, + 1 */
+	uint32_t survey_put_n, survey_put_size;
+
+	/* throttle */
+	uint64_t rate_bytes, rate_since_us; /* uploaded since */
+	uint64_t rate;			    /* smoothed, bytes/s */
+	uint64_t acked_at_commit;
+};
+
+/* ---- main.c ---- */
+void cm_reply_fe(struct cachemgr *, uint64_t req_id, int status);
+void cm_reply_sup(struct cachemgr *, uint64_t req_id, int status, uint64_t arg);
+
+/* ---- slots.c ---- */
+void slots_open(struct cachemgr *); /* the free list, of what is FREE by now */
+/* A slot that no line names and whose durable record, if any, is not dirty; evicts if it must. */
+uint32_t slot_alloc(struct cachemgr *); /* IPC_NO_SLOT: nothing to be had now */
+void slot_link(struct cachemgr *, uint32_t slot, uint32_t block, uint8_t flags, uint8_t state);
+void slot_prepare(struct cachemgr *, uint32_t slot, uint32_t block); /* owned, not linked: OLD */
+void slot_unlink(struct cachemgr *, uint32_t slot);		     /* to OLD */
+void slot_drop(struct cachemgr *, uint32_t slot); /* to OLD, its block was trimmed */
+void slot_set_state(struct cachemgr *, uint32_t slot, uint8_t state);
+void slot_set_flags(struct cachemgr *, uint32_t slot, uint8_t set, uint8_t clear);
+void slot_release(struct cachemgr *, uint32_t slot); /* OLD: free it once nobody names it */
+void slots_limbo(struct cachemgr *);		     /* look again at those that waited */
+static inline struct ipc_slot *
+cm_slot(struct cachemgr *cm, uint32_t slot)
+{
+	return (&cm->tab.slot[slot]);
+}
+static inline uint64_t
+cm_head(struct cachemgr *cm, uint32_t slot)
+{
+	return (atomic_load(&cm->tab.slot[slot].head));
+}
+
+/* ---- bytes.c: the slots' bytes; 0 or -errno of the cache file ---- */
+int bytes_copy_valid(struct cachemgr *, uint32_t from, uint32_t to); /* and the valid map */
+int bytes_fill_missing(struct cachemgr *, uint32_t from, uint32_t to);
+int bytes_zero_sub(struct cachemgr *, uint32_t slot, uint32_t sub);
+
+/* ---- evict.c: S3-FIFO over clean linked slots ---- */
+int evict_open(struct cachemgr *);
+void evict_insert(struct cachemgr *, uint32_t slot); /* clean and linked */
+void evict_remove(struct cachemgr *, uint32_t slot); /* no-op when not queued */
+uint32_t evict_one(struct cachemgr *);		     /* unlinked and unnamed, or IPC_NO_SLOT */
+
+/* ---- bop.c ---- */
+int bop_open(struct cachemgr *);
+struct bop *bop_find(struct cachemgr *, uint32_t block);
+struct bop *bop_get(struct cachemgr *, uint32_t block); /* NULL: out of memory */
+void bop_kick(struct cachemgr *, struct bop *);		/* may free it */
+void bop_want_room(struct cachemgr *, struct bop *);
+void bop_wait_hazard(struct cachemgr *, struct bop *);
+void bop_retry_at(struct cachemgr *, struct bop *, uint64_t at_us);
+void bop_set_dirty(struct cachemgr *, struct bop *);
+void bop_clear_dirty(struct cachemgr *, struct bop *);
+void kick_queue(struct cachemgr *, struct bop_queue *); /* room_wait or hazard_wait, whole */
+
+/* ---- request.c: what the frontend asks for ---- */
+void request_handle(struct cachemgr *, const struct ipc_msg *);
+void request_serve(struct cachemgr *, struct bop *); /* answer the waiters that can be */
+
+/* ---- rebuild.c: after a death ---- */
+void request_bury(struct cachemgr *);	     /* the frontend died */
+int rebuild_from_segment(struct cachemgr *); /* we died: bops and queues from the slot table */
+
+/* ---- fetch.c ---- */
+void fetch_try(struct cachemgr *, struct bop *);
+void fetch_run(struct cachemgr *); /* those that wait for a transfer */
+void fetch_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
+bool merge_step(struct cachemgr *, struct bop *); /* true: something changed */
+void merge_zerofill(struct cachemgr *, struct bop *);
+
+/* ---- upload.c ---- */
+void upload_try(struct cachemgr *, struct bop *);
+void upload_step(struct cachemgr *, struct bop *); /* FREEZING: hazards gone? */
+void upload_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
+void writeback_run(struct cachemgr *); /* start what is due */
+uint64_t writeback_deadline(struct cachemgr *);
+void throttle_update(struct cachemgr *);
+
+/* ---- sched.c: transfers ---- */
+int sched_open(struct cachemgr *);
+/* NULL: no transfer free for this kind now. */
+struct xfer *sched_start(struct cachemgr *, enum xfer_kind, struct ipc_msg *);
+int sched_send(struct cachemgr *, struct xfer *, struct ipc_msg *);
+bool sched_has_room(struct cachemgr *, enum xfer_kind);
+void sched_handle(struct cachemgr *, uint32_t uploader, const struct ipc_msg *);
+void sched_bury(struct cachemgr *, uint32_t uploader);
+
+/* ---- trim.c ---- */
+void trim_handle(struct cachemgr *, const struct ipc_msg *);
+void zero_change(struct cachemgr *, uint32_t block, enum zero_state);
+void delete_run(struct cachemgr *);
+void delete_done(struct cachemgr *, struct delete *, const struct ipc_msg *);
+bool delete_covers(struct cachemgr *, uint32_t block);
+
+/* ---- barrier.c: flushTo=bucket, sync, drain, stop ---- */
+void barrier_add(struct cachemgr *, uint16_t type, uint64_t req_id, bool from_sup);
+void barrier_check(struct cachemgr *);
+bool barrier_covers(struct cachemgr *, uint64_t dirty_id);
+void super_handle(struct cachemgr *, const struct ipc_msg *);
+
+/* ---- readahead.c ---- */
+int readahead_open(struct cachemgr *);
+void readahead_miss(struct cachemgr *, uint32_t block, bool in_flight);
+void readahead_hit(struct cachemgr *, uint32_t block);
+void readahead_wasted(struct cachemgr *, uint32_t block); /* evicted unread */
+
+/* ---- survey.c ---- */
+void survey_start(struct cachemgr *);
+void survey_listed(struct cachemgr *, uint32_t block, uint64_t count);
+void survey_done(struct cachemgr *, int status);
+void survey_note_put(struct cachemgr *, uint32_t block);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * commit.h -- group commit of the cache file (promise P4, rules D1 to D8).
+ *
+ * Threads:  everything here from the main thread.  One commit thread of its own does the I/O of one
+ *           batch at a time, so an fdatasync never holds up the main loop.  struct batch_job is
+ *           handed to it and back by two semaphores; while it has the job, main does not touch it.
+ * Source:   group commit: DeWitt et al. 1984, "Implementation Techniques for Main Memory Database
+ *           Systems".
+ *
+ * A flush that comes while a batch is being written joins the next one, with all others that wait.
+ */
+#ifndef S3B_CACHEMGR_COMMIT_H
+#define S3B_CACHEMGR_COMMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cachemgr;
+struct bop;
+struct cachefile;
+
+/* Reads the journal.  `fresh` segment: what it holds is taken into the slot table. */
+int commit_open(struct cachemgr *, const struct cachefile *, bool fresh_segment);
+void commit_turn(struct cachemgr *); /* once per turn of the main loop */
+
+void commit_flush(struct cachemgr *, uint64_t req_id); /* frontend's FLUSH: replies by itself */
+void commit_final(struct cachemgr *, uint64_t req_id); /* supervisor's STOP: replies by itself */
+void commit_wanted(struct cachemgr *);		       /* slots wait for their record */
+void commit_forget_fe(struct cachemgr *);	       /* the frontend died: its flushes with it */
+
+void commit_note_dirty(struct cachemgr *, struct bop *);
+void commit_note_clean(struct cachemgr *, uint32_t slot);
+void commit_note_zero(struct cachemgr *, uint32_t block, bool pending);
+/* An OLD slot is to be freed.  True: its durable record says dirty; it comes back when that ends.
+ */
+bool commit_hold_slot(struct cachemgr *, uint32_t slot);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * commit_impl.h -- what commit.c (when) and batch.c (what) share.  Nobody else includes it.
+ */
+#ifndef S3B_CACHEMGR_COMMIT_IMPL_H
+#define S3B_CACHEMGR_COMMIT_IMPL_H
+
+#include <bsd/sys/queue.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "cachemgr/cachefile.h"
+#include "cachemgr/cm.h"
+#include "cachemgr/journal.h"
+
+struct flush_waiter {
+	STAILQ_ENTRY(flush_waiter) link;
+	uint64_t req_id;
+};
+STAILQ_HEAD(flush_list, flush_waiter);
+
+struct slot_list { /* grows as needed */
+	uint32_t *slot;
+	uint32_t n, cap;
+};
+
+struct zero_note {
+	uint32_t block, count;
+	bool pending;
+};
+
+/* One batch on its way to the disk.  Main fills it, the thread writes it, main takes it back. */
+struct batch_job {
+	struct journal_batch batch;
+	bool has_batch;	 /* else nothing changed: an fdatasync alone */
+	bool sync_first; /* names bytes that are not in it: they go first (D1, D6) */
+	uint64_t at;	 /* offset in the file */
+	int result;
+	unsigned syncs;
+	uint64_t took_us;
+};
+
+struct commit {
+	struct cachefile file;
+	uint64_t half_bytes;
+	struct journal_pos pos;
+	pthread_t thread;
+	sem_t go;
+	_Atomic int done; /* thread -> main: the job is finished */
+	bool busy;	  /* main: the thread has the job */
+	bool broken;	  /* a write failed; flushes fail until one succeeds */
+	struct batch_job job;
+
+	bool *rec_dirty;	   /* per slot: a durable record, or one on its way, says dirty */
+	struct slot_list freeing;  /* in the batch on its way: free when it is durable */
+	struct slot_list to_free;  /* OLD slots for the next batch */
+	struct slot_list to_clean; /* linked slots the bucket holds now */
+	struct zero_note *zero;
+	uint32_t nzero, zero_cap;
+	struct flush_list waiting, committing;
+	bool wanted;
+	bool final, final_running;
+	uint64_t final_req;
+	uint64_t acked; /* state.acked_seq when the batch on its way was built */
+};
+
+bool slot_list_add(struct slot_list *, uint32_t slot);
+/* Collects everything that changed into c->job; false: nothing did. */
+int batch_build(struct cachemgr *, struct commit *);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * evict.c -- which clean slot to give up: S3-FIFO (Yang et al., SOSP 2023, "FIFO queues are all you
+ * need for cache eviction").
+ *
+ * Three queues.  New blocks enter `small`, a tenth of the cache; those that nobody touched again by
+ * the time they reach its end leave, so one big scan passes through without hurting.  Touched ones
+ * go to `main`, where a block leaves when its touches are used up.  `ghost` remembers which blocks
+ * left `small` lately: one that comes back goes to `main` at once.
+ *
+ * Only clean linked slots are queued: a slot that becomes dirty is taken out, so a cache full of
+ * dirty blocks never makes this search.  Links and counters live in the slot's own line.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "cachemgr/cm.h"
+#include "cachemgr/commit.h"
+
+enum {
+	Q_NONE,
+	Q_SMALL,
+	Q_MAIN
+};
+#define NIL	 UINT32_MAX
+#define FREQ_MAX 3
+#define HELD_MAX 16 /* slots one search may send through a commit */
+
+struct queue {
+	uint32_t head, tail, n; /* pushed at head, leave at tail */
+};
+
+struct evict {
+	struct queue q[3];
+	uint32_t *ghost; /* block + 1, direct-mapped: a collision forgets the older */
+	uint32_t ghost_mask;
+	uint32_t small_max;
+};
+
+int
+evict_open(struct cachemgr *cm)
+{
+	struct evict *e = calloc(1, sizeof(*e));
+	uint32_t n = 1;
+
+	if (e == NULL)
+		return (-ENOMEM);
+	while (n < cm->shm->geo.nslots)
+		n <<= 1;
+	e->ghost = calloc(n, sizeof(uint32_t));
+	if (e->ghost == NULL) {
+		free(e);
+		return (-ENOMEM);
+	}
+	e->ghost_mask = n - 1;
+	e->small_max = cm->shm->geo.nslots / 10 + 1;
+	for (unsigned i = 0; i < 3; i++)
+		e->q[i].head = e->q[i].tail = NIL;
+	cm->evict = e;
+	return (0);
+}
+
+static uint32_t *
+ghost_of(struct evict *e, uint32_t block)
+{
+	return (
+	    &e->ghost[(uint32_t)((block * UINT64_C(0x9E3779B97F4A7C15)) >> 33) & e->ghost_mask]);
+}
+
+static void
+push(struct cachemgr *cm, uint8_t which, uint32_t slot)
+{
+	struct queue *q = &cm->evict->q[which];
+	struct ipc_slot *s = cm_slot(cm, slot);
+
+	s->queue = which;
+	s->qnext = q->head;
+	s->qprev = NIL;
+	if (q->head != NIL)
+		cm_slot(cm, q->head)->qprev = slot;
+	else
+		q->tail = slot;
+	q->head = slot;
+	q->n++;
+}
+
+void
+evict_remove(struct cachemgr *cm, uint32_t slot)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+	struct queue *q = &cm->evict->q[s->queue];
+
+	if (s->queue == Q_NONE)
+		return;
+	if (s->qprev != NIL)
+		cm_slot(cm, s->qprev)->qnext = s->qnext;
+	else
+		q->head = s->qnext;
+	if (s->qnext != NIL)
+		cm_slot(cm, s->qnext)->qprev = s->qprev;
+	else
+		q->tail = s->qprev;
+	q->n--;
+	s->queue = Q_NONE;
+}
+
+void
+evict_insert(struct cachemgr *cm, uint32_t slot)
+{
+	uint32_t block = head_block(cm_head(cm, slot));
+	uint32_t *ghost = ghost_of(cm->evict, block);
+
+	evict_remove(cm, slot);
+	if (*ghost == block + 1) {
+		*ghost = 0;
+		push(cm, Q_MAIN, slot);
+	} else {
+		push(cm, Q_SMALL, slot);
+	}
+}
+
+/* Touches not yet used up; the frontend stops counting at FREQ_MAX. */
+static uint8_t
+freq(const struct ipc_slot *s)
+{
+	return ((uint8_t)(atomic_load_explicit(&s->touch, memory_order_relaxed) -
+			  atomic_load_explicit(&s->seen, memory_order_relaxed)));
+}
+
+/*
+ * Unlink a candidate.  The head changes first; if then a line names it, or the frontend has made
+ * it dirty meanwhile, it is linked again and somebody else goes.
+ */
+static bool
+take(struct cachemgr *cm, uint32_t slot)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+	uint64_t h = cm_head(cm, slot);
+	uint32_t block = head_block(h);
+
+	slot_unlink(cm, slot);
+	if (!hazard_named(&cm->tab, slot, false) && !slot_dirty(s) && bop_find(cm, block) == NULL)
+		return (true);
+	slot_link(cm, slot, block, head_flags(h), head_state(h));
+	if (!slot_dirty(s))
+		push(cm, Q_MAIN, slot);
+	return (false);
+}
+
+uint32_t
+evict_one(struct cachemgr *cm)
+{
+	struct evict *e = cm->evict;
+	/* Every slot may be passed over FREQ_MAX times; more rounds would be a bug, not a workload.
+	 */
+	uint64_t tries = (uint64_t)(e->q[Q_SMALL].n + e->q[Q_MAIN].n) * (FREQ_MAX + 2);
+	unsigned held = 0;
+
+	while (tries-- > 0 && held < HELD_MAX) {
+		bool small = e->q[Q_SMALL].n > e->small_max || e->q[Q_MAIN].n == 0;
+		uint32_t slot = e->q[small ? Q_SMALL : Q_MAIN].tail;
+		struct ipc_slot *s;
+		uint32_t block;
+		bool unread;
+		uint8_t f;
+
+		if (slot == NIL)
+			return (IPC_NO_SLOT);
+		s = cm_slot(cm, slot);
+		block = head_block(cm_head(cm, slot));
+		f = freq(s);
+		evict_remove(cm, slot);
+		if (slot_dirty(s))
+			continue; /* its IPC_DIRTY is on the way */
+		if (f > 0 && small) {
+			atomic_store_explicit(
+			    &s->seen, atomic_load(&s->touch), memory_order_relaxed);
+			push(cm, Q_MAIN, slot);
+			continue;
+		}
+		if (f > 0) {
+			atomic_store_explicit(&s->seen,
+			    (uint8_t)(atomic_load(&s->touch) - (f > FREQ_MAX ? FREQ_MAX : f) + 1),
+			    memory_order_relaxed);
+			push(cm, Q_MAIN, slot);
+			continue;
+		}
+		unread = (head_flags(cm_head(cm, slot)) & SLOT_F_MARK) != 0;
+		if (!take(cm, slot))
+			continue;
+		if (small)
+			*ghost_of(e, block) = block + 1;
+		if (unread)
+			readahead_wasted(cm, block);
+		ctr_inc(cm->ctr, evictions);
+		if (cm->commit != NULL && commit_hold_slot(cm, slot)) {
+			held++; /* its durable record still says dirty: free after the commit */
+			continue;
+		}
+		return (slot);
+	}
+	return (IPC_NO_SLOT);
+}

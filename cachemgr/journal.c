@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: ISC */
+#include "cachemgr/journal.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <gcrypt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/durable.h"
+
+#define MAGIC	   "S3BJRNL1"
+#define HEAD	   64u
+#define F_SNAPSHOT 1u
+
+uint32_t
+crc32_of(uint32_t seed, const void *p, size_t len)
+{
+	uint8_t out[4], s[4] = {(uint8_t)seed, (uint8_t)(seed >> 8), (uint8_t)(seed >> 16),
+			    (uint8_t)(seed >> 24)};
+	gcry_buffer_t iov[2] = {
+	    {.data = s, .len = sizeof(s)},
+	    {.data = (void *)(uintptr_t)p, .len = len},
+	};
+
+	/* The seed goes first, as bytes: it binds the sum to a place. */
+	gcry_md_hash_buffers(GCRY_MD_CRC32, 0, out, iov, 2);
+	return ((uint32_t)out[0] << 24 | (uint32_t)out[1] << 16 | (uint32_t)out[2] << 8 | out[3]);
+}
+
+static void
+put32(uint8_t *p, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void
+put64(uint8_t *p, uint64_t v)
+{
+	v = htole64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static uint32_t
+get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return (le32toh(v));
+}
+
+static uint64_t
+get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return (le64toh(v));
+}
+
+/* ---- building -------------------------------------------------------------------------- */
+
+static uint8_t *
+grow(uint8_t **buf, size_t *len, size_t *cap, size_t more)
+{
+	uint8_t *p;
+
+	if (*len + more > *cap) {
+		size_t want = *cap > 0 ? *cap * 2 : 65536;
+
+		while (want < *len + more)
+			want *= 2;
+		p = realloc(*buf, want);
+		if (p == NULL)
+			return (NULL);
+		*buf = p;
+		*cap = want;
+	}
+	p = *buf + *len;
+	*len += more;
+	return (p);
+}
+
+void
+journal_begin(struct journal_batch *j, bool snapshot)
+{
+	uint8_t *p;
+
+	j->len = j->data_len = 0;
+	j->nrec = 0;
+	j->snapshot = snapshot;
+	p = grow(&j->buf, &j->len, &j->cap, HEAD);
+	j->failed = p == NULL;
+	if (p != NULL)
+		memset(p, 0, HEAD);
+}
+
+void
+journal_add(struct journal_batch *j, const struct journal_rec *r)
+{
+	uint8_t *p = grow(&j->buf, &j->len, &j->cap, JOURNAL_REC);
+
+	if (p == NULL) {
+		j->failed = true;
+		return;
+	}
+	memset(p, 0, JOURNAL_REC);
+	p[0] = r->kind;
+	p[1] = r->flags;
+	put32(p + 4, r->slot);
+	put32(p + 8, r->block);
+	put32(p + 12, r->count);
+	put32(p + 16, r->offset);
+	if (r->kind == JREC_SLOT)
+		for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
+			put64(p + 32 + w * 8, r->valid[w]);
+	j->nrec++;
+}
+
+uint8_t *
+journal_add_data(struct journal_batch *j, uint32_t slot, uint32_t offset, uint32_t len)
+{
+	struct journal_rec r = {.kind = JREC_DATA, .slot = slot, .count = len, .offset = offset};
+	uint8_t *p;
+
+	journal_add(j, &r);
+	p = grow(&j->data, &j->data_len, &j->data_cap, len);
+	if (p == NULL)
+		j->failed = true;
+	return (p);
+}
+
+int
+journal_seal(struct journal_batch *j, uint64_t generation, uint64_t sequence)
+{
+	size_t pad;
+	uint8_t *p;
+
+	if (!j->failed && j->data_len > 0) {
+		p = grow(&j->buf, &j->len, &j->cap, j->data_len);
+		if (p != NULL)
+			memcpy(p, j->data, j->data_len);
+		else
+			j->failed = true;
+	}
+	pad = (JOURNAL_SECTOR - j->len % JOURNAL_SECTOR) % JOURNAL_SECTOR;
+	p = j->failed ? NULL : grow(&j->buf, &j->len, &j->cap, pad);
+	if (p == NULL)
+		return (-ENOMEM);
+	memset(p, 0, pad);
+	p = j->buf;
+	memcpy(p, MAGIC, 8);
+	put64(p + 8, generation);
+	put64(p + 16, sequence);
+	put32(p + 24, (uint32_t)j->len);
+	put32(p + 28, j->nrec);
+	put32(p + 32, 0);
+	put32(p + 36, j->snapshot ? F_SNAPSHOT : 0);
+	put32(p + 32, crc32_of(0, p, j->len));
+	return (0);
+}
+
+void
+journal_batch_free(struct journal_batch *j)
+{
+	free(j->buf);
+	free(j->data);
+	memset(j, 0, sizeof(*j));
+}
+
+/* ---- reading --------------------------------------------------------------------------- */
+
+struct batch { /* one read batch, whole */
+	uint8_t *buf;
+	uint64_t generation, sequence;
+	uint32_t bytes, nrec, flags;
+};
+
+/* The batch at `off` of a half; -ENOENT: there is none that is valid. */
+static int
+read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
+{
+	uint8_t head[HEAD];
+	uint32_t crc;
+	uint8_t *buf;
+	int error;
+
+	if (room < JOURNAL_SECTOR)
+		return (-ENOENT);
+	if ((error = pread_full(fd, head, sizeof(head), (off_t)at)) < 0)
+		return (error);
+	b->bytes = get32(head + 24);
+	b->nrec = get32(head + 28);
+	if (memcmp(head, MAGIC, 8) != 0 || b->bytes < JOURNAL_SECTOR ||
+	    b->bytes % JOURNAL_SECTOR != 0 || b->bytes > room ||
+	    (uint64_t)b->nrec * JOURNAL_REC + HEAD > b->bytes)
+		return (-ENOENT);
+	buf = realloc(b->buf, b->bytes);
+	if (buf == NULL)
+		return (-ENOMEM);
+	b->buf = buf;
+	if ((error = pread_full(fd, buf, b->bytes, (off_t)at)) < 0)
+		return (error);
+	crc = get32(buf + 32);
+	put32(buf + 32, 0);
+	if (crc32_of(0, buf, b->bytes) != crc)
+		return (-ENOENT);
+	b->generation = get64(buf + 8);
+	b->sequence = get64(buf + 16);
+	b->flags = get32(buf + 36);
+	return (0);
+}
+
+static int
+visit_batch(const struct batch *b, const struct journal_visit *v, bool last, bool *ret_has_data)
+{
+	const uint8_t *data = b->buf + HEAD + (size_t)b->nrec * JOURNAL_REC;
+	const uint8_t *end = b->buf + b->bytes;
+
+	*ret_has_data = false;
+	for (uint32_t i = 0; i < b->nrec; i++) {
+		const uint8_t *p = b->buf + HEAD + (size_t)i * JOURNAL_REC;
+		struct journal_rec r = {.kind = p[0],
+		    .flags = p[1],
+		    .slot = get32(p + 4),
+		    .block = get32(p + 8),
+		    .count = get32(p + 12),
+		    .offset = get32(p + 16)};
+		int error;
+
+		for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
+			r.valid[w] = get64(p + 32 + w * 8);
+		if (r.kind == JREC_DATA) {
+			if (r.count > (size_t)(end - data))
+				return (-EUCLEAN);
+			r.data = data;
+			data += r.count;
+			*ret_has_data = true;
+			if (!last)
+				continue;
+		}
+		if ((error = v->rec(v->ctx, &r, b->sequence, last)) < 0)
+			return (error);
+	}
+	return (0);
+}
+
+/* Is the batch behind this one valid, and its successor? */
+static bool
+follows(const struct batch *b, const struct batch *next)
+{
+	return (next->generation == b->generation && next->sequence == b->sequence + 1 &&
+		(next->flags & F_SNAPSHOT) == 0);
+}
+
+static int
+read_half(
+    int fd, uint64_t off, uint64_t bytes, struct journal_pos *pos, const struct journal_visit *v)
+{
+	struct batch b[2] = {0};
+	unsigned cur = 0;
+	uint64_t at = 0;
+	int error, more;
+
+	if ((error = read_batch(fd, off, bytes, &b[0])) < 0)
+		goto out;
+	v->reset(v->ctx);
+	for (;;) {
+		struct batch *next = &b[!cur];
+
+		at += b[cur].bytes;
+		/* One batch ahead, because only the last one's DATA counts. */
+		more = read_batch(fd, off + at, bytes - at, next);
+		if (more < 0 && more != -ENOENT) {
+			error = more;
+			goto out;
+		}
+		if (more == 0 && !follows(&b[cur], next))
+			more = -ENOENT;
+		error = visit_batch(&b[cur], v, more != 0, &pos->last_has_data);
+		if (error < 0 || more != 0)
+			break;
+		cur = !cur;
+	}
+	pos->generation = b[cur].generation;
+	pos->sequence = b[cur].sequence;
+	pos->end = at;
+out:
+	free(b[0].buf);
+	free(b[1].buf);
+	return (error);
+}
+
+int
+journal_read(int fd, uint64_t off0, uint64_t half_bytes, struct journal_pos *ret_pos,
+    const struct journal_visit *v)
+{
+	struct batch b[2] = {0};
+	bool have[2] = {false, false};
+	int error = 0;
+	unsigned half;
+
+	for (unsigned h = 0; h < 2 && error == 0; h++) {
+		error = read_batch(fd, off0 + h * half_bytes, half_bytes, &b[h]);
+		have[h] = error == 0 && (b[h].flags & F_SNAPSHOT) != 0;
+		if (error == -ENOENT)
+			error = 0;
+	}
+	half = have[1] && (!have[0] || b[1].generation > b[0].generation) ? 1 : 0;
+	if (error == 0 && !have[half])
+		error = -ENOENT;
+	if (error == 0) {
+		memset(ret_pos, 0, sizeof(*ret_pos));
+		ret_pos->half = half;
+		error = read_half(fd, off0 + half * half_bytes, half_bytes, ret_pos, v);
+	}
+	free(b[0].buf);
+	free(b[1].buf);
+	return (error);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * journal.h -- the durable record of what is dirty: an append-only journal in two halves.
+ *
+ * Process:  cachemgr.  Threads: encoding and decoding are pure; no I/O but journal_read().
+ * Errors:   0 or -errno.
+ *
+ * Everything is little-endian.  A half is a sequence of batches, each a whole number of 512-byte
+ * sectors.  A batch is valid iff its CRC-32 (over the whole batch with the field zero) is right,
+ *its generation is the half's and its sequence follows the batch before.  The first batch of a half
+ *is a snapshot: what is dirty, complete.  The half with the higher generation and a valid snapshot
+ *is the one in force; what lies behind its last valid batch is not there.
+ *
+ * Batch header, 64 bytes:
+ *	 0  8  magic "S3BJRNL1"
+ *	 8  8  generation	grows by one with every change of half
+ *	16  8  sequence		grows by one with every batch, over halves
+ *	24  4  bytes, whole batch, header and padding included
+ *	28  4  number of records
+ *	32  4  CRC-32
+ *	36  4  flags		1: snapshot
+ *	40 24  zero
+ * Records follow, 64 bytes each; the payload of DATA records follows the last record, in order.
+ *
+ * Record:
+ *	 0  1  kind		1 SLOT, 2 FREE, 3 ZERO, 4 DATA
+ *	 1  1  flags		SLOT: SLOT_F_ZBASE; ZERO: 1 pending, 0 no more
+ *	 2  2  zero
+ *	 4  4  slot		SLOT, FREE, DATA
+ *	 8  4  block		SLOT; ZERO: first block
+ *	12  4  count		ZERO: blocks; DATA: bytes of payload
+ *	16  4  offset		DATA: within the slot
+ *	20 12  zero
+ *	32 32  valid map	SLOT
+ *
+ * SLOT: this slot holds dirty bytes of this block, in these sub-blocks.  FREE: it does so no more.
+ * DATA repeats bytes that SLOT records of the same batch name for the first time, so that one
+ * fdatasync makes both durable: it counts only when its batch is the last one.  Once a later batch
+ * exists, the fdatasync in between has made the slot's own bytes durable.
+ */
+#ifndef S3B_CACHEMGR_JOURNAL_H
+#define S3B_CACHEMGR_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipc/shm.h"
+
+#define JOURNAL_SECTOR 512u
+#define JOURNAL_REC    64u
+
+enum journal_kind {
+	JREC_SLOT = 1,
+	JREC_FREE,
+	JREC_ZERO,
+	JREC_DATA
+};
+
+struct journal_rec {
+	uint8_t kind, flags;
+	uint32_t slot, block, count, offset;
+	uint64_t valid[IPC_SUB_MAX / 64];
+	const uint8_t *data; /* DATA, decoding: borrowed from the batch */
+};
+
+/* A batch being built; grows as needed. */
+struct journal_batch {
+	uint8_t *buf;
+	size_t len, cap;
+	uint8_t *data; /* payload of DATA records, appended by journal_seal() */
+	size_t data_len, data_cap;
+	uint32_t nrec;
+	bool snapshot;
+	bool failed; /* out of memory on the way: journal_seal() says so */
+};
+
+void journal_begin(struct journal_batch *, bool snapshot);
+void journal_add(struct journal_batch *, const struct journal_rec *);
+/* Room for `len` bytes of payload; the caller fills it.  NULL: out of memory. */
+uint8_t *journal_add_data(struct journal_batch *, uint32_t slot, uint32_t offset, uint32_t len);
+int journal_seal(struct journal_batch *, uint64_t generation, uint64_t sequence);
+void journal_batch_free(struct journal_batch *);
+
+/* Where the journal stands. */
+struct journal_pos {
+	uint64_t generation, sequence; /* of the last valid batch */
+	unsigned half;
+	uint64_t end; /* bytes of the half in use */
+	bool last_has_data;
+};
+
+struct journal_visit { /* called in the order in which things were recorded */
+	void *ctx;
+	void (*reset)(void *ctx); /* a snapshot begins */
+	int (*rec)(void *ctx, const struct journal_rec *, uint64_t sequence, bool last);
+};
+
+/*
+ * Read the half in force and visit its records; DATA records only of the last batch.  -ENOENT:
+ * neither half has a valid snapshot.
+ */
+int journal_read(int fd, uint64_t off0, uint64_t half_bytes, struct journal_pos *ret_pos,
+    const struct journal_visit *);
+
+uint32_t crc32_of(uint32_t seed, const void *, size_t);
+
+#endif

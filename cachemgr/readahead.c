@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * readahead.c -- fetching what a sequential reader will want next.
+ *
+ * A few streams are followed at once.  Two neighbouring misses make one; its window starts small
+ * and doubles each time the reader has to wait for a block that is already on its way, which is the
+ * sign that the window does not cover the bandwidth-delay product yet.  It halves when a block it
+ * fetched is evicted unread.  Fetched blocks carry a mark; the frontend's first hit on one sends
+ * AHEAD, which moves the window on, so a reader that is served from the cache keeps its stream
+ * running.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/conf.h"
+#include "cachemgr/cm.h"
+
+#define STREAMS		 16
+#define WINDOW_MAX_BYTES (256u << 20)
+
+struct stream {
+	uint32_t next;	 /* block the reader is expected at */
+	uint32_t ahead;	 /* first block not asked for yet */
+	uint32_t window; /* blocks */
+	uint32_t run;	 /* neighbouring blocks read so far */
+	uint64_t used_us;
+};
+
+struct readahead {
+	struct stream stream[STREAMS];
+	uint32_t window0, window_max, trigger;
+};
+
+int
+readahead_open(struct cachemgr *cm)
+{
+	struct readahead *ra = calloc(1, sizeof(*ra));
+	uint32_t max = WINDOW_MAX_BYTES >> cm->shm->block_shift;
+
+	if (ra == NULL)
+		return (-ENOMEM);
+	if (max > cm->max_transfers - cm->reserved)
+		max = cm->max_transfers - cm->reserved;
+	if (max > cm->shm->geo.nslots / 4)
+		max = cm->shm->geo.nslots / 4;
+	ra->window0 = cm->env->conf->read_ahead;
+	ra->window_max = max > ra->window0 ? max : ra->window0;
+	ra->trigger = cm->env->conf->read_ahead_trigger;
+	cm->ra = ra;
+	return (0);
+}
+
+/* The stream a block belongs to: where it is expected, or within what was fetched for it. */
+static struct stream *
+stream_of(struct readahead *ra, uint32_t block)
+{
+	for (unsigned i = 0; i < STREAMS; i++) {
+		struct stream *s = &ra->stream[i];
+
+		if (s->used_us != 0 && (block == s->next || block + 1 == s->next ||
+					   (block > s->next && block < s->ahead)))
+			return (s);
+	}
+	return (NULL);
+}
+
+static struct stream *
+stream_new(struct cachemgr *cm, uint32_t block)
+{
+	struct readahead *ra = cm->ra;
+	struct stream *s = &ra->stream[0];
+
+	for (unsigned i = 1; i < STREAMS; i++)
+		if (ra->stream[i].used_us < s->used_us)
+			s = &ra->stream[i];
+	*s =
+	    (struct stream){.next = block + 1, .ahead = block + 1, .window = ra->window0, .run = 1};
+	return (s);
+}
+
+/* False: no transfer or no slot for it now; the stream stops here until the next event. */
+static bool
+issue(struct cachemgr *cm, uint32_t block)
+{
+	struct bop *b;
+	bool sure;
+
+	if (slot_table_find(&cm->tab, block, &sure) != IPC_NO_SLOT || bop_find(cm, block) != NULL ||
+	    zero_reads_zero(zero_get(&cm->tab, block)))
+		return (true);
+	if (!sched_has_room(cm, XFER_PUT) || !TAILQ_EMPTY(&cm->room_wait))
+		return (false);
+	b = bop_get(cm, block);
+	if (b == NULL)
+		return (false);
+	b->fetch_ahead = 1;
+	fetch_try(cm, b);
+	if (b->fetch != FETCH_INFLIGHT) {
+		b->fetch_ahead = 0;
+		bop_kick(cm, b);
+		return (false);
+	}
+	ctr_inc(cm->ctr, readahead_issued);
+	return (true);
+}
+
+static void
+stream_run(struct cachemgr *cm, struct stream *s)
+{
+	uint64_t end = (uint64_t)s->next + s->window;
+
+	if (end > cm->shm->geo.nblocks)
+		end = cm->shm->geo.nblocks;
+	if (s->ahead < s->next)
+		s->ahead = s->next;
+	while (s->ahead < end && issue(cm, s->ahead))
+		s->ahead++;
+}
+
+static void
+stream_moves(struct cachemgr *cm, struct stream *s, uint32_t block)
+{
+	s->used_us = cm->now_us;
+	if (block >= s->next) {
+		s->run += block + 1 - s->next;
+		s->next = block + 1;
+	}
+	if (s->run >= cm->ra->trigger)
+		stream_run(cm, s);
+}
+
+void
+readahead_miss(struct cachemgr *cm, uint32_t block, bool in_flight)
+{
+	struct readahead *ra = cm->ra;
+	struct stream *s;
+
+	if (ra->window0 == 0)
+		return;
+	s = stream_of(ra, block);
+	if (s == NULL) {
+		s = stream_new(cm, block);
+		s->used_us = cm->now_us;
+		return;
+	}
+	if (in_flight && s->window < ra->window_max)
+		s->window = s->window * 2 < ra->window_max ? s->window * 2 : ra->window_max;
+	stream_moves(cm, s, block);
+}
+
+void
+readahead_hit(struct cachemgr *cm, uint32_t block)
+{
+	struct stream *s = stream_of(cm->ra, block);
+
+	ctr_inc(cm->ctr, readahead_used);
+	if (s != NULL)
+		stream_moves(cm, s, block);
+}
+
+void
+readahead_wasted(struct cachemgr *cm, uint32_t block)
+{
+	struct stream *s = stream_of(cm->ra, block);
+
+	if (s != NULL && s->window > cm->ra->window0)
+		s->window /= 2;
+}

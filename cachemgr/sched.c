@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sched.c -- transfers: how many, to which uploader, and whose answer a DONE is.
+ *
+ * Some transfers are reserved for readers, so that a read miss leaves at once while a full backlog
+ * uploads.  The least busy uploader gets the next request.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "cachemgr/cm.h"
+
+#define NIL UINT32_MAX
+
+int
+sched_open(struct cachemgr *cm)
+{
+	uint32_t per_ring = cm->shm->geo.ring_msgs / 2;
+
+	cm->max_transfers = conf_max_transfers(cm->env->conf, cm->shm->geo.block_size);
+	if (cm->max_transfers > per_ring * cm->shm->geo.nuploaders)
+		cm->max_transfers = per_ring * cm->shm->geo.nuploaders;
+	if (cm->max_transfers < 2)
+		cm->max_transfers = 2;
+	cm->reserved = cm->max_transfers / 4 > 0 ? cm->max_transfers / 4 : 1;
+	/* Listing and deletes come on top; they must not wait for a block to arrive. */
+	cm->nxfers = cm->max_transfers + 32;
+	cm->xfer = calloc(cm->nxfers, sizeof(*cm->xfer));
+	if (cm->xfer == NULL)
+		return (-ENOMEM);
+	for (uint32_t i = 0; i < cm->nxfers; i++)
+		cm->xfer[i].next_free = i + 1 < cm->nxfers ? i + 1 : NIL;
+	cm->xfer_free = 0;
+	return (0);
+}
+
+bool
+sched_has_room(struct cachemgr *cm, enum xfer_kind kind)
+{
+	uint32_t all = cm->reads_inflight + cm->writes_inflight;
+
+	if (kind == XFER_GET)
+		return (all < cm->max_transfers);
+	return (all < cm->max_transfers && cm->writes_inflight < cm->max_transfers - cm->reserved);
+}
+
+struct xfer *
+sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
+{
+	uint32_t i = cm->xfer_free;
+	struct xfer *x;
+	unsigned best = 0;
+
+	if (i == NIL)
+		return (NULL);
+	for (unsigned u = 1; u < cm->shm->geo.nuploaders; u++)
+		if (cm->up_inflight[u] < cm->up_inflight[best])
+			best = u;
+	x = &cm->xfer[i];
+	cm->xfer_free = x->next_free;
+	x->kind = (uint8_t)kind;
+	x->uploader = (uint8_t)best;
+	x->start_us = cm->now_us;
+	x->slot = IPC_NO_SLOT;
+	x->bop = NULL;
+	x->del = NULL;
+	x->use++;
+	cm->up_inflight[best]++;
+	if (kind == XFER_GET)
+		cm->reads_inflight++;
+	else if (kind == XFER_PUT)
+		cm->writes_inflight++;
+	m->req_id = (uint64_t)x->use << 32 | i;
+	if (kind == XFER_DELETE || kind == XFER_LIST)
+		m->slot = IPC_NO_SLOT;
+	return (x);
+}
+
+int
+sched_send(struct cachemgr *cm, struct xfer *x, struct ipc_msg *m)
+{
+	int error = ipc_ring_push(&cm->up[x->uploader].out, m);
+
+	/* Cannot be full: max_transfers keeps us below half a ring, deletes wait for their batch.
+	 */
+	MUST(error == 0);
+	cm->up_rung[x->uploader] = true;
+	return (error);
+}
+
+static void
+xfer_free(struct cachemgr *cm, struct xfer *x)
+{
+	cm->up_inflight[x->uploader]--;
+	if (x->kind == XFER_GET)
+		cm->reads_inflight--;
+	else if (x->kind == XFER_PUT)
+		cm->writes_inflight--;
+	x->kind = XFER_FREE;
+	x->next_free = cm->xfer_free;
+	cm->xfer_free = (uint32_t)(x - cm->xfer);
+}
+
+static void
+xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
+{
+	struct xfer was = *x;
+
+	xfer_free(cm, x); /* first: what follows may start transfers */
+	switch (was.kind) {
+	case XFER_GET:
+		fetch_done(cm, was.bop, m);
+		break;
+	case XFER_PUT:
+		upload_done(cm, was.bop, m);
+		break;
+	case XFER_DELETE:
+		delete_done(cm, was.del, m);
+		break;
+	case XFER_LIST:
+		survey_done(cm, m->status);
+		break;
+	default:
+		NOTREACHED("a transfer of no kind");
+	}
+}
+
+/* The transfer a message answers, if it is one of this uploader's that is still going on. */
+static struct xfer *
+xfer_of(struct cachemgr *cm, uint32_t uploader, const struct ipc_msg *m)
+{
+	uint32_t i = (uint32_t)m->req_id;
+
+	if (i >= cm->nxfers || cm->xfer[i].kind == XFER_FREE ||
+	    cm->xfer[i].use != (uint32_t)(m->req_id >> 32) || cm->xfer[i].uploader != uploader)
+		return (NULL);
+	return (&cm->xfer[i]);
+}
+
+void
+sched_handle(struct cachemgr *cm, uint32_t uploader, const struct ipc_msg *m)
+{
+	struct xfer *x;
+
+	if (ipc_msg_check(cm->shm, m) < 0 || (m->type != IPC_DONE && m->type != IPC_LISTED) ||
+	    m->status > 0) {
+		ctr_inc(cm->ctr, bad_messages);
+		return;
+	}
+	x = xfer_of(cm, uploader, m);
+	if (x == NULL) {
+		ctr_inc(cm->ctr, stale_messages);
+		return;
+	}
+	if (m->type == IPC_LISTED) {
+		if (x->kind == XFER_LIST)
+			survey_listed(cm, (uint32_t)m->block, m->arg);
+		else
+			ctr_inc(cm->ctr, bad_messages);
+		return;
+	}
+	xfer_done(cm, x, m);
+}
+
+void
+sched_bury(struct cachemgr *cm, uint32_t uploader)
+{
+	struct ipc_msg gone = {.type = IPC_DONE, .status = -EAGAIN, .slot = IPC_NO_SLOT}, m;
+
+	/*
+	 * What it did not take out of its ring is taken back: its successor must not begin requests
+	 * whose slots have been given away.  The supervisor spawns it only after we have answered.
+	 */
+	while (ipc_ring_pop(&cm->up[uploader].in, &m) == 0)
+		sched_handle(cm, uploader, &m);
+	ipc_ring_reset_dead(&cm->up[uploader].out);
+	for (uint32_t i = 0; i < cm->nxfers; i++)
+		if (cm->xfer[i].kind != XFER_FREE && cm->xfer[i].uploader == uploader)
+			xfer_done(cm, &cm->xfer[i], &gone);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * slots.c -- handing slots out, linking them to blocks, taking them back.
+ *
+ * A slot is FREE, or OLD (owned by a bop, or on its way out), or linked.  It becomes FREE only when
+ * no hazard line names it (H3) and when no durable record calls it dirty (D2).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "cachemgr/cm.h"
+#include "cachemgr/commit.h"
+
+void
+slots_open(struct cachemgr *cm)
+{
+	uint32_t n = cm->shm->geo.nslots;
+
+	/* A stack with slot 0 on top: a disk that is hardly used touches the file's beginning only.
+	 */
+	for (uint32_t i = n; i-- > 0;)
+		if (head_state(cm_head(cm, i)) == SLOT_FREE)
+			cm->free_slot[cm->nfree++] = i;
+}
+
+static void
+head_write(struct cachemgr *cm, uint32_t slot, uint64_t h)
+{
+	/* Sequentially consistent: hazard lines are scanned after this (H2). */
+	atomic_store(&cm_slot(cm, slot)->head, h);
+}
+
+void
+slot_set_state(struct cachemgr *cm, uint32_t slot, uint8_t state)
+{
+	uint64_t h = cm_head(cm, slot);
+
+	head_write(cm, slot, slot_head(head_block(h), head_gen(h), head_flags(h), state));
+}
+
+void
+slot_set_flags(struct cachemgr *cm, uint32_t slot, uint8_t set, uint8_t clear)
+{
+	uint64_t h = cm_head(cm, slot);
+
+	head_write(cm, slot,
+	    slot_head(head_block(h), head_gen(h), (head_flags(h) | set) & (uint8_t)~clear,
+		head_state(h)));
+}
+
+uint32_t
+slot_alloc(struct cachemgr *cm)
+{
+	uint32_t slot;
+
+	if (cm->nfree == 0 && cm->nlimbo > 0)
+		slots_limbo(cm);
+	if (cm->nfree > 0) {
+		slot = cm->free_slot[--cm->nfree];
+	} else {
+		slot = evict_one(cm);
+		if (slot == IPC_NO_SLOT) {
+			if (cm->commit != NULL)
+				commit_wanted(cm); /* slots may only wait for their record */
+			return (IPC_NO_SLOT);
+		}
+	}
+	atomic_store_explicit(
+	    &cm->st->used_slots, cm->shm->geo.nslots - cm->nfree, memory_order_relaxed);
+	return (slot);
+}
+
+void
+slot_prepare(struct cachemgr *cm, uint32_t slot, uint32_t block)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+	uint64_t h = cm_head(cm, slot);
+
+	slot_valid_clear(s);
+	atomic_store(&s->cseq, atomic_load(&s->wseq));
+	atomic_store_explicit(&s->seen, atomic_load(&s->touch), memory_order_relaxed);
+	head_write(cm, slot, slot_head(block, (uint16_t)(head_gen(h) + 1), 0, SLOT_OLD));
+}
+
+void
+slot_link(struct cachemgr *cm, uint32_t slot, uint32_t block, uint8_t flags, uint8_t state)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+	_Atomic uint32_t *bucket = &cm->tab.bucket[slot_table_hash(&cm->tab, block)];
+
+	MUST(head_block(cm_head(cm, slot)) == block && head_state(cm_head(cm, slot)) == SLOT_OLD);
+	/* H7: before `next` changes, for walkers that still stand on this slot. */
+	atomic_fetch_add(cm->tab.gen, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_store(&s->next, atomic_load(bucket));
+	head_write(cm, slot, slot_head(block, head_gen(cm_head(cm, slot)), flags, state));
+	atomic_store(bucket, slot + 1);
+}
+
+static void
+unlink_with(struct cachemgr *cm, uint32_t slot, uint8_t add_flags)
+{
+	uint32_t block = head_block(cm_head(cm, slot));
+	_Atomic uint32_t *p = &cm->tab.bucket[slot_table_hash(&cm->tab, block)];
+
+	uint64_t h = cm_head(cm, slot);
+
+	evict_remove(cm, slot);
+	/* One store: flags and state together, for the one who finds the table after our death. */
+	head_write(cm, slot,
+	    slot_head(
+		block, head_gen(h), (head_flags(h) | add_flags) & (uint8_t)~SLOT_F_MARK, SLOT_OLD));
+	while (atomic_load(p) != slot + 1) {
+		MUST(atomic_load(p) != 0);
+		p = &cm->tab.slot[atomic_load(p) - 1].next;
+	}
+	/* Walkers that stand on this slot go on along its next, which stays as it is. */
+	atomic_store(p, atomic_load(&cm_slot(cm, slot)->next));
+}
+
+void
+slot_unlink(struct cachemgr *cm, uint32_t slot)
+{
+	unlink_with(cm, slot, 0);
+}
+
+void
+slot_drop(struct cachemgr *cm, uint32_t slot)
+{
+	unlink_with(cm, slot, SLOT_F_GONE);
+}
+
+static void
+slot_free(struct cachemgr *cm, uint32_t slot)
+{
+	uint64_t h = cm_head(cm, slot);
+
+	head_write(cm, slot, slot_head(head_block(h), head_gen(h), 0, SLOT_FREE));
+	MUST(cm->nfree < cm->shm->geo.nslots);
+	cm->free_slot[cm->nfree++] = slot;
+	cm->room_made = true;
+	atomic_store_explicit(
+	    &cm->st->used_slots, cm->shm->geo.nslots - cm->nfree, memory_order_relaxed);
+}
+
+void
+slot_release(struct cachemgr *cm, uint32_t slot)
+{
+	MUST(head_state(cm_head(cm, slot)) == SLOT_OLD);
+	/* WANT first, then the scan: whoever drops the last hazard rings us (H5). */
+	slot_set_flags(cm, slot, SLOT_F_WANT, 0);
+	if (hazard_named(&cm->tab, slot, false)) {
+		cm->limbo[cm->nlimbo++] = slot;
+		return;
+	}
+	if (cm->commit != NULL && commit_hold_slot(cm, slot))
+		return; /* comes back through slot_release() when the record is durable */
+	slot_free(cm, slot);
+}
+
+void
+slots_limbo(struct cachemgr *cm)
+{
+	uint32_t n = cm->nlimbo;
+
+	cm->nlimbo = 0;
+	for (uint32_t i = 0; i < n; i++)
+		slot_release(cm, cm->limbo[i]); /* may put it back at an index <= i */
+}

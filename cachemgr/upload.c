@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * upload.c -- writing back: which block when, freezing its slot, what follows from the answer.
+ *
+ *	dirty --upload_try--> FREEZING --no writer inside--> INFLIGHT --ok--> clean
+ *	  ^                                                      |
+ *	  +---------------------- failed ------------------------+
+ *
+ * While INFLIGHT the slot is frozen; a writer gets a copy, which is the block's current slot then,
+ *and waits in turn: one request per block is in flight at any time, so the bucket sees a block's
+ *states in order.
+ */
+#include <errno.h>
+
+#include "common/check.h"
+#include "common/log.h"
+#include "cachemgr/cm.h"
+#include "cachemgr/commit.h"
+
+#define RETRY_US    1000000
+#define RATE_WINDOW 200000 /* us over which the upload rate is measured */
+
+static bool
+complete(struct cachemgr *cm, uint32_t slot)
+{
+	return ((head_flags(cm_head(cm, slot)) & SLOT_F_ZBASE) != 0 ||
+		slot_valid_all(cm_slot(cm, slot), 0, cm->shm->nsub - 1));
+}
+
+static void
+want_no_more(struct cachemgr *cm, struct bop *b)
+{
+	if (b->want_upload)
+		cm->nwant--;
+	b->want_upload = 0;
+}
+
+void
+upload_try(struct cachemgr *cm, struct bop *b)
+{
+	if (!b->on_dirty || b->cur == IPC_NO_SLOT) {
+		want_no_more(cm, b);
+		return;
+	}
+	if (b->on_retry || delete_covers(cm, b->block))
+		return;
+	if (!complete(cm, b->cur)) {
+		b->want_fetch = 1;
+		return;
+	}
+	if (!sched_has_room(cm, XFER_PUT)) {
+		want_no_more(cm, b); /* writeback_run() comes back to it, oldest first */
+		return;
+	}
+	want_no_more(cm, b);
+	b->upload = UP_FREEZING;
+	b->up_slot = b->cur;
+	b->up_dirty_us = b->dirty_us;
+	b->up_dirty_id = b->dirty_id;
+	b->up_acked = b->dirty_acked;
+	bop_clear_dirty(cm, b);
+	cm->ndirty++; /* it still is; only on the other list */
+	TAILQ_INSERT_TAIL(&cm->uploading, b, up);
+	cm->writes_inflight++; /* the place is taken from now on */
+	slot_set_state(cm, b->cur, SLOT_FROZEN);
+	slot_set_flags(cm, b->cur, SLOT_F_WANT, 0);
+	upload_step(cm, b);
+}
+
+void
+upload_step(struct cachemgr *cm, struct bop *b)
+{
+	struct ipc_msg m = {.type = IPC_PUT, .block = b->block, .len = cm->shm->geo.block_size};
+	struct xfer *x;
+
+	if (hazard_named(&cm->tab, b->up_slot, true)) {
+		bop_wait_hazard(cm, b);
+		return;
+	}
+	slot_set_flags(cm, b->up_slot, 0, SLOT_F_WANT);
+	b->up_wseq = atomic_load(&cm_slot(cm, b->up_slot)->wseq);
+	b->upload = UP_INFLIGHT;
+	m.slot = b->up_slot;
+	m.slot_gen = head_gen(cm_head(cm, b->up_slot));
+	if (zero_get(&cm->tab, b->block) == ZERO_ABSENT)
+		m.flags |= IPC_F_ABSENT;
+	if ((head_flags(cm_head(cm, b->up_slot)) & SLOT_F_ZBASE) != 0)
+		m.flags |= IPC_F_ZBASE;
+	/* Before the request leaves: a survey that does not see the object must not believe itself.
+	 */
+	zero_change(cm, b->block, ZERO_PRESENT);
+	survey_note_put(cm, b->block);
+	cm->writes_inflight--; /* sched_start() counts it */
+	x = sched_start(cm, XFER_PUT, &m);
+	MUST(x != NULL);
+	x->bop = b;
+	x->slot = b->up_slot;
+	(void)sched_send(cm, x, &m);
+}
+
+/* The bucket holds what was frozen. */
+static void
+upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
+{
+	bool zero = (m->flags & IPC_F_ZERO) != 0;
+
+	ctr_inc(cm->ctr, uploads);
+	cm->rate_bytes += cm->shm->geo.block_size;
+	/* A trim that came meanwhile has put the block to PENDING; the object exists then. */
+	if (zero_get(&cm->tab, b->block) != ZERO_PENDING)
+		zero_change(cm, b->block, zero ? ZERO_ABSENT : ZERO_PRESENT);
+	if (b->cur == b->up_slot) {
+		atomic_store(&cm_slot(cm, b->cur)->cseq, b->up_wseq);
+		slot_set_state(cm, b->cur, SLOT_LIVE);
+		evict_insert(cm, b->cur);
+		if (cm->commit != NULL)
+			commit_note_clean(cm, b->cur);
+	} else {
+		slot_release(cm, b->up_slot);
+	}
+}
+
+static void
+upload_failed(struct cachemgr *cm, struct bop *b, int status)
+{
+	if (status != -EAGAIN) {
+		log_err(status, "upload failed, will try again: block=%u", b->block);
+		bop_retry_at(cm, b, cm->now_us + RETRY_US);
+	}
+	if (b->cur == b->up_slot)
+		slot_set_state(cm, b->cur, SLOT_LIVE);
+	else
+		slot_release(cm, b->up_slot); /* the newer one, if any, holds all of it */
+	if (b->cur == IPC_NO_SLOT)
+		return;
+	/* Back to the head of the list with its age: it was the oldest when it left. */
+	bop_clear_dirty(cm, b);
+	b->on_dirty = 1;
+	b->dirty_us = b->up_dirty_us;
+	b->dirty_id = b->up_dirty_id;
+	b->dirty_acked = b->up_acked;
+	TAILQ_INSERT_HEAD(&cm->dirty, b, dirty);
+	cm->ndirty++;
+}
+
+void
+upload_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
+{
+	TAILQ_REMOVE(&cm->uploading, b, up);
+	MUST(cm->ndirty > 0);
+	cm->ndirty--;
+	cm->room_made = true;
+	b->upload = UP_NONE;
+	if (m->status == 0)
+		upload_ok(cm, b, m);
+	else
+		upload_failed(cm, b, m->status);
+	b->up_slot = IPC_NO_SLOT;
+	bop_kick(cm, b);
+}
+
+/* When may this block go?  0: now. */
+static uint64_t
+due_us(struct cachemgr *cm, const struct bop *b)
+{
+	/* Many dirty blocks: the delay, meant to gather rewrites, would only fill the cache. */
+	bool pressure = cm->ndirty > cm->max_dirty / 2 || !TAILQ_EMPTY(&cm->room_wait);
+
+	if (pressure || cm->drained || barrier_covers(cm, b->dirty_id))
+		return (0);
+	return (b->dirty_us + (cm->write_delay_us < cm->max_dirty_age_us ? cm->write_delay_us
+									 : cm->max_dirty_age_us));
+}
+
+void
+writeback_run(struct cachemgr *cm)
+{
+	/* Bops that want an upload and wait for their base or a delete: enough of them is enough.
+	 */
+	uint32_t limit = cm->max_transfers * 2;
+	struct bop *b, *next;
+
+	for (b = TAILQ_FIRST(&cm->dirty); b != NULL; b = next) {
+		next = TAILQ_NEXT(b, dirty);
+		if (due_us(cm, b) > cm->now_us)
+			break; /* the list is in order of age */
+		if (!sched_has_room(cm, XFER_PUT) || cm->nwant >= limit)
+			break;
+		if (b->want_upload || b->upload != UP_NONE || b->on_retry)
+			continue;
+		b->want_upload = 1;
+		cm->nwant++;
+		bop_kick(cm, b);
+		/* The kick may have moved or freed `next`'s neighbours, never `next`: it is another
+		 * bop. */
+	}
+}
+
+uint64_t
+writeback_deadline(struct cachemgr *cm)
+{
+	const struct bop *b;
+	uint64_t at = UINT64_MAX;
+
+	TAILQ_FOREACH (b, &cm->retry_wait, retry)
+		if (b->retry_us < at)
+			at = b->retry_us;
+	if (!sched_has_room(cm, XFER_PUT))
+		return (at); /* a DONE will wake us */
+	TAILQ_FOREACH (b, &cm->dirty, dirty) {
+		if (b->want_upload || b->upload != UP_NONE || b->on_retry)
+			continue;
+		if (due_us(cm, b) < at)
+			at = due_us(cm, b);
+		break;
+	}
+	return (at);
+}
+
+/*
+ * Writers are slowed smoothly as dirty blocks approach their bound: no limit below 70 %, then from
+ * four times the upload rate down to it at 90 %, and to half of it at the bound.
+ */
+static uint64_t
+allowed_rate(const struct cachemgr *cm)
+{
+	double fill = (double)cm->ndirty / cm->max_dirty;
+	double rate = (double)(cm->rate > (1u << 20) ? cm->rate : 1u << 20);
+
+	if (fill < 0.7)
+		return (0);
+	if (fill < 0.9)
+		return ((uint64_t)(rate * (1.0 + 3.0 * (0.9 - fill) / 0.2)));
+	return ((uint64_t)(rate * (fill < 1.0 ? 1.0 - 0.5 * (fill - 0.9) / 0.1 : 0.5)));
+}
+
+void
+throttle_update(struct cachemgr *cm)
+{
+	uint64_t span = cm->now_us - cm->rate_since_us;
+	struct bop *oldest = TAILQ_FIRST(&cm->dirty), *up;
+	uint64_t since = oldest != NULL ? oldest->dirty_us : 0;
+	uint64_t acked = atomic_load(&cm->st->acked_seq);
+	uint64_t seq = oldest != NULL ? oldest->dirty_acked : acked;
+
+	if (span >= RATE_WINDOW) {
+		uint64_t rate = cm->rate_bytes * 1000000 / span;
+
+		/* Nothing was to be done is not the same as slow: keep what was measured. */
+		if (cm->rate_bytes > 0)
+			cm->rate = cm->rate == 0 ? rate : (cm->rate * 3 + rate) / 4;
+		cm->rate_bytes = 0;
+		cm->rate_since_us = cm->now_us;
+	}
+	TAILQ_FOREACH (up, &cm->uploading, up) {
+		if (since == 0 || up->up_dirty_us < since)
+			since = up->up_dirty_us;
+		if (up->up_acked < seq)
+			seq = up->up_acked;
+	}
+	atomic_store(&cm->st->oldest_dirty_us, since);
+	atomic_store(&cm->st->dirty_blocks, cm->ndirty);
+	atomic_store(&cm->st->bucket_seq, seq);
+	atomic_store(&cm->st->upload_rate, cm->rate);
+	atomic_store(&cm->st->pending_deletes, cm->npending);
+	atomic_store(&cm->st->in_flight, cm->reads_inflight + cm->writes_inflight);
+	atomic_store(&cm->st->dirty_full, cm->ndirty >= cm->max_dirty);
+	atomic_store(&cm->st->write_rate, allowed_rate(cm));
+}
