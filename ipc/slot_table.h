@@ -9,18 +9,18 @@
  * The protocol (hazard pointers: M. Michael 2004, IEEE TPDS 15/6; seqlock for the chains):
  *
  *  H1 The frontend finds a slot, stores its number in its own hazard line, then reads `head` again.
- *     Only if block, generation and state still fit may it touch the bytes; then it clears the
- * entry. H2 cachemgr changes `head` first and scans the hazard lines afterwards.  Both sides are
- *     sequentially consistent, so either the frontend sees the new head or cachemgr sees the
- * hazard. H3 A slot is given to another block only when no line names it. H4 A slot is frozen when
- * its head says FROZEN and no line names it for writing; from then on its bytes, valid map and wseq
- * do not change until cachemgr thaws it. H5 A frontend that clears a hazard on a slot whose head
- * carries SLOT_F_WANT rings cachemgr. H6 The writer adds to wseq before it changes a byte and sets
- * valid bits after the last one: a death in between leaves "dirty", never "clean with new bytes",
- * and never "valid" too early. H7 `next` of a slot is changed only after table_gen has grown; a
- * reader that found nothing and sees another table_gen than before its walk knows nothing and asks
- * again. H8 Valid bits only grow while a slot is linked; cachemgr clears them in a slot that nobody
- * names.
+ *     Only if block, generation and state still fit may it touch the bytes; then it clears the entry.
+ *  H2 cachemgr changes `head` first and scans the hazard lines afterwards.  Both sides are
+ *     sequentially consistent, so either the frontend sees the new head or cachemgr sees the hazard.
+ *  H3 A slot is given to another block only when no line names it.
+ *  H4 A slot is frozen when its head says FROZEN and no line names it for writing; from then on
+ *     its bytes, valid map and wseq do not change until cachemgr thaws it.
+ *  H5 A frontend that clears a hazard on a slot whose head carries SLOT_F_WANT rings cachemgr.
+ *  H6 The writer adds to wseq before it changes a byte and sets valid bits after the last one:
+ *     a death in between leaves "dirty", never "clean with new bytes", and never "valid" too early.
+ *  H7 `next` of a slot is changed only after table_gen has grown; a reader that found nothing and
+ *     sees another table_gen than before its walk knows nothing and asks again.
+ *  H8 Valid bits only grow while a slot is linked; cachemgr clears them in a slot that nobody names.
  */
 #ifndef S3B_IPC_SLOT_TABLE_H
 #define S3B_IPC_SLOT_TABLE_H
@@ -31,12 +31,11 @@
 
 /* Values of the state byte in `head`.  Transient. */
 enum slot_state {
-	SLOT_FREE = 0, /* not linked, bytes mean nothing */
-	SLOT_FILLING =
-	    1,	       /* linked; a download writes it; valid parts may be read, nothing written */
-	SLOT_LIVE = 2, /* linked; valid parts may be read, anything written */
-	SLOT_FROZEN = 3, /* linked; may be read; bytes do not change */
-	SLOT_OLD = 4	 /* not linked: being given up, or older than the block's linked slot */
+	SLOT_FREE = 0,	  /* not linked, bytes mean nothing */
+	SLOT_FILLING = 1, /* linked; a download writes it; valid parts may be read */
+	SLOT_LIVE = 2,	  /* linked; valid parts may be read, anything written */
+	SLOT_FROZEN = 3,  /* linked; may be read; bytes do not change */
+	SLOT_OLD = 4	  /* not linked: being given up, or older than the block's linked slot */
 };
 enum {
 	SLOT_F_WANT = 1 << 0,  /* cachemgr waits for hazards on it: ring when you clear one */
@@ -59,8 +58,7 @@ struct ipc_slot {	       /* one cache line; transient */
 	_Atomic uint8_t seen;  /* cachemgr: value of touch that eviction has used up */
 	uint8_t queue;	       /* cachemgr: which eviction queue */
 	uint8_t pad;
-	/* frontend after its copy, cachemgr after a fill: fetch_or only, so neither can undo the
-	 * other */
+	/* frontend after its copy, cachemgr after a fill: fetch_or only, neither can undo the other */
 	_Atomic uint64_t valid[IPC_SUB_MAX / 64];
 };
 _Static_assert(sizeof(struct ipc_slot) == IPC_LINE, "one line");
