@@ -89,8 +89,8 @@ const void *conf_member_const(const struct conf *, enum conf_id);
 bool	conf_type_is_text(enum conf_type);
 
 /*
- * conf_value.c and conf_text.c: -EINVAL and in `why` (CONF_WHY bytes) what is wrong and what would be right.
- * `dir`: what a relative path is relative to.  value NULL: the key stood alone.
+ * conf_value.c and conf_text.c: -EINVAL, and in `why` (CONF_WHY bytes) what is wrong and what
+ * would be right.  `dir`: what a relative path is relative to.  value NULL: the key stood alone.
  */
 #define CONF_WHY 512
 int	conf_value_parse(struct conf *, enum conf_id, const char *value, const char *dir,
@@ -100,7 +100,6 @@ void	conf_value_clear(struct conf *, enum conf_id);
 void	conf_value_default(struct conf *, enum conf_id);
 
 /* conf_parse.c */
-struct conf *conf_new(void);	/* defaults; NULL without memory */
 int	conf_assign(struct conf *, const char *text, unsigned from, unsigned line, const char *dir,
 	    char **ret_error);
 
@@ -120,6 +119,7 @@ int	conf_read_file(struct conf *, const char *name, unsigned from, unsigned line
     char **ret_error);
 
 /* conf.c */
+struct conf *conf_new(void);			/* defaults; NULL without memory */
 void	conf_note(struct conf *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool	conf_replace(char **member, const char *text);	/* strdup over; false without memory */
 void	conf_wipe(char **member);			/* explicit_bzero, free, NULL */

@@ -21,6 +21,7 @@ static const struct {
 	"t.conf:2: blokCacheSize: unknown key (did you mean blockCacheSize?)"},
     {"bucket = abc\nwhatever = 4k\n",
 	"t.conf:2: whatever: unknown key (s3backer.conf(5) lists them)"},
+    {"sls = yes\n", "t.conf:1: sls: unknown key (did you mean ssl?)"},
     {"[disk]\n", "t.conf:1: [disk]: unknown key (s3backer.conf(5) lists them)"},
     {"= 3\n", "t.conf:1: =: no key (KEY = VALUE)"},
     {"password hunter2\n", "t.conf:1: password: no \"=\" (password = VALUE)"},
