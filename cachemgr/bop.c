@@ -138,6 +138,19 @@ kick_queue(struct cachemgr *cm, struct bop_queue *q)
 }
 
 void
+dirty_count(struct cachemgr *cm, int change)
+{
+	MUST(change > 0 || cm->ndirty > 0);
+	cm->ndirty += (uint32_t)change;
+	if (change < 0) {
+		cm->room_made = true;
+		cm->pend_blocked = false;
+	}
+	/* At once: a frontend told to look again must not find the old answer and ask again. */
+	atomic_store(&cm->st->dirty_full, cm->ndirty >= cm->max_dirty);
+}
+
+void
 bop_set_dirty(struct cachemgr *cm, struct bop *b)
 {
 	MUST(b->cur != IPC_NO_SLOT);
@@ -149,7 +162,7 @@ bop_set_dirty(struct cachemgr *cm, struct bop *b)
 	b->dirty_id = cm->barrier;
 	b->dirty_acked = atomic_load(&cm->st->acked_seq);
 	TAILQ_INSERT_TAIL(&cm->dirty, b, dirty);
-	cm->ndirty++;
+	dirty_count(cm, 1);
 	if (cm->commit != NULL)
 		commit_note_dirty(cm, b);
 }
@@ -161,9 +174,7 @@ bop_clear_dirty(struct cachemgr *cm, struct bop *b)
 		return;
 	b->on_dirty = 0;
 	TAILQ_REMOVE(&cm->dirty, b, dirty);
-	MUST(cm->ndirty > 0);
-	cm->ndirty--;
-	cm->room_made = true;
+	dirty_count(cm, -1);
 }
 
 void

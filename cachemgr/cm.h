@@ -97,8 +97,8 @@ enum xfer_kind {
 
 /* A request handed to an uploader.  req_id = index | use << 32. */
 struct xfer {
-	struct bop *bop;    /* GET, PUT */
-	struct delete *del; /* DELETE */
+	struct bop *bop;       /* GET, PUT */
+	struct del_batch *del; /* DELETE */
 	uint64_t start_us;
 	uint32_t use; /* grows at every reuse: a late DONE does not match */
 	uint32_t slot;
@@ -117,14 +117,13 @@ struct barrier {
 	uint16_t type; /* IPC_FLUSH, IPC_SYNC, IPC_DRAIN, IPC_STOP */
 };
 
-struct delete_run {
+struct del_run {
 	uint32_t block, count;
 };
-struct delete
-{ /* one batch of deletes in flight */
-	LIST_ENTRY(delete) link;
+struct del_batch { /* one batch of deletes in flight */
+	LIST_ENTRY(del_batch) link;
 	uint32_t nruns, nblocks;
-	struct delete_run run[];
+	struct del_run run[];
 };
 
 struct ring_pair {
@@ -177,8 +176,9 @@ struct cachemgr {
 	uint64_t pend_lo, pend_hi, pend_cursor; /* they lie in [lo, hi) */
 	uint64_t pend_since_us;
 	uint64_t pend_retry_us;
-	LIST_HEAD(, delete) deletes;
-	uint32_t ndeletes;
+	LIST_HEAD(, del_batch) deletes;
+	uint32_t ndeletes, delete_runs; /* in flight: batches, runs in all of them */
+	bool pend_blocked;		/* no pending block can be deleted now */
 
 	/* survey */
 	bool survey_on, survey_sorted, survey_wanted;
@@ -240,6 +240,7 @@ void bop_wait_hazard(struct cachemgr *, struct bop *);
 void bop_retry_at(struct cachemgr *, struct bop *, uint64_t at_us);
 void bop_set_dirty(struct cachemgr *, struct bop *);
 void bop_clear_dirty(struct cachemgr *, struct bop *);
+void dirty_count(struct cachemgr *, int change);	/* the only writer of cm.ndirty */
 void kick_queue(struct cachemgr *, struct bop_queue *); /* room_wait or hazard_wait, whole */
 
 /* ---- request.c: what the frontend asks for ---- */
@@ -259,7 +260,8 @@ void merge_zerofill(struct cachemgr *, struct bop *);
 
 /* ---- upload.c ---- */
 void upload_try(struct cachemgr *, struct bop *);
-void upload_step(struct cachemgr *, struct bop *); /* FREEZING: hazards gone? */
+void upload_step(struct cachemgr *, struct bop *);   /* FREEZING: hazards gone? */
+void upload_cancel(struct cachemgr *, struct bop *); /* FREEZING: the block was trimmed */
 void upload_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
 void writeback_run(struct cachemgr *); /* start what is due */
 uint64_t writeback_deadline(struct cachemgr *);
@@ -278,7 +280,7 @@ void sched_bury(struct cachemgr *, uint32_t uploader);
 void trim_handle(struct cachemgr *, const struct ipc_msg *);
 void zero_change(struct cachemgr *, uint32_t block, enum zero_state);
 void delete_run(struct cachemgr *);
-void delete_done(struct cachemgr *, struct delete *, const struct ipc_msg *);
+void delete_done(struct cachemgr *, struct del_batch *, const struct ipc_msg *);
 bool delete_covers(struct cachemgr *, uint32_t block);
 
 /* ---- barrier.c: flushTo=bucket, sync, drain, stop ---- */

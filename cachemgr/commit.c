@@ -175,6 +175,12 @@ commit_hold_slot(struct cachemgr *cm, uint32_t slot)
 	return (true);
 }
 
+bool
+commit_busy(struct cachemgr *cm)
+{
+	return (cm->commit->busy || cm->commit->final || cm->commit->final_running);
+}
+
 /* ---- when -------------------------------------------------------------------------------- */
 
 void

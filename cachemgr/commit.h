@@ -26,8 +26,9 @@ void commit_turn(struct cachemgr *); /* once per turn of the main loop */
 
 void commit_flush(struct cachemgr *, uint64_t req_id); /* frontend's FLUSH: replies by itself */
 void commit_final(struct cachemgr *, uint64_t req_id); /* supervisor's STOP: replies by itself */
-void commit_wanted(struct cachemgr *);		       /* slots wait for their record */
-void commit_forget_fe(struct cachemgr *);	       /* the frontend died: its flushes with it */
+bool commit_busy(struct cachemgr *);	  /* a batch is on its way, or the final one is to come */
+void commit_wanted(struct cachemgr *);	  /* slots wait for their record */
+void commit_forget_fe(struct cachemgr *); /* the frontend died: its flushes with it */
 
 void commit_note_dirty(struct cachemgr *, struct bop *);
 void commit_note_clean(struct cachemgr *, uint32_t slot);

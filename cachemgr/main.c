@@ -254,6 +254,25 @@ turn(struct cachemgr *cm)
 	return (work + (cm->room_made ? 1 : 0));
 }
 
+/*
+ * s3backerd is gone, and with it the mount; the segment goes when the last role does.  What is dirty
+ * goes on record in the cache file, for the next start.
+ */
+static void
+last_commit(struct cachemgr *cm)
+{
+	log_warn("s3backerd is gone: committing and leaving: dirty_blocks=%u", cm->ndirty);
+	cm->stopping = cm->keep_dirty = true;
+	if (cm->commit == NULL)
+		return;
+	commit_final(cm, 0);
+	while (commit_busy(cm)) {
+		ipc_bell_clear(cm->env->bell, -1);
+		if (turn(cm) == 0 && commit_busy(cm))
+			ipc_bell_wait(cm->env->bell, next_deadline(cm));
+	}
+}
+
 int
 main(void)
 {

@@ -106,6 +106,7 @@ advance(struct cachemgr *cm, uint64_t to)
 	if (to <= from)
 		return;
 	absent(cm, from, to);
+	cm->pend_blocked = false;
 	/* After the map: whoever sees the new bound sees what was found below it. */
 	atomic_store(&cm->st->survey_next, to);
 }
@@ -131,6 +132,7 @@ survey_done(struct cachemgr *cm, int status)
 	bool believable = cm->survey_put_n < UINT32_MAX / 4;
 
 	cm->survey_on = false;
+	cm->pend_blocked = false;
 	if (status == 0 && believable) {
 		advance(cm, cm->shm->geo.nblocks);
 		log_info("survey of the bucket is complete: blocks=%llu",

@@ -33,6 +33,7 @@ zero_change(struct cachemgr *cm, uint32_t block, enum zero_state to)
 		cm->npending--;
 	}
 	if (to == ZERO_PENDING) {
+		cm->pend_blocked = false;
 		if (cm->npending++ == 0) {
 			cm->pend_since_us = cm->now_us;
 			cm->pend_lo = cm->pend_cursor = block;
@@ -55,6 +56,8 @@ drop_slots(struct cachemgr *cm, struct bop *b)
 	uint32_t cur = b->cur;
 
 	bop_clear_dirty(cm, b);
+	if (b->upload == UP_FREEZING)
+		upload_cancel(cm, b); /* not sent yet, and must not be now */
 	if (b->fetch == FETCH_INFLIGHT)
 		b->drop_base = 1;
 	if (cur == IPC_NO_SLOT)
@@ -142,39 +145,74 @@ deletable(struct cachemgr *cm, uint64_t block)
 	return (b == NULL || (b->upload == UP_NONE && !b->on_dirty));
 }
 
-static struct delete *gather(struct cachemgr *cm)
+/* Every run is a message: all batches in flight together keep to a quarter of one ring. */
+static uint32_t
+runs_left(const struct cachemgr *cm)
 {
-	struct delete *d = calloc(1, sizeof(*d) + BATCH_BLOCKS * sizeof(d->run[0]));
-	uint64_t seen = 0, span = cm->pend_hi - cm->pend_lo;
+	uint32_t limit = cm->shm->geo.ring_msgs / 4;
+
+	return (cm->delete_runs < limit ? limit - cm->delete_runs : 0);
+}
+
+/* Past whole words of the map in which nothing is PENDING (both bits set). */
+static uint64_t
+next_candidate(struct cachemgr *cm, uint64_t block)
+{
+	while ((block & 31) == 0 && block < cm->pend_hi) {
+		uint64_t w = atomic_load_explicit(&cm->tab.zero[block >> 5], memory_order_relaxed);
+
+		if ((w & (w >> 1) & UINT64_C(0x5555555555555555)) != 0)
+			break;
+		block += 32;
+	}
+	return (block);
+}
+
+/*
+ * The next batch from the cursor on; NULL when the cursor has gone once round without finding one.
+ * In rising order, which delete_covers() relies on: a batch never goes round the end.
+ */
+static struct del_batch *
+gather(struct cachemgr *cm)
+{
+	struct del_batch *d = calloc(1, sizeof(*d) + BATCH_BLOCKS * sizeof(d->run[0]));
+	uint64_t start = cm->pend_cursor;
+	bool wrapped = false;
 
 	if (d == NULL)
 		return (NULL);
-	if (cm->pend_cursor < cm->pend_lo || cm->pend_cursor >= cm->pend_hi)
-		cm->pend_cursor = cm->pend_lo;
-	while (seen < span && d->nblocks < BATCH_BLOCKS) {
-		uint64_t block = cm->pend_cursor;
+	if (start < cm->pend_lo || start >= cm->pend_hi)
+		start = cm->pend_cursor = cm->pend_lo;
+	while (d->nblocks < BATCH_BLOCKS && d->nruns < runs_left(cm)) {
+		uint64_t block = next_candidate(cm, cm->pend_cursor);
 
-		seen++;
-		if (++cm->pend_cursor >= cm->pend_hi)
+		if (wrapped && block >= start)
+			break;
+		if (block >= cm->pend_hi) {
+			if (d->nblocks > 0 || wrapped)
+				break;
+			wrapped = true;
 			cm->pend_cursor = cm->pend_lo;
+			continue;
+		}
+		cm->pend_cursor = block + 1;
 		if (!deletable(cm, block))
 			continue;
 		if (d->nruns > 0 &&
 		    d->run[d->nruns - 1].block + d->run[d->nruns - 1].count == block)
 			d->run[d->nruns - 1].count++;
 		else
-			d->run[d->nruns++] = (struct delete_run){(uint32_t)block, 1};
+			d->run[d->nruns++] = (struct del_run){(uint32_t)block, 1};
 		d->nblocks++;
 	}
-	if (d->nblocks == 0) {
-		free(d);
-		return (NULL);
-	}
-	return (d);
+	if (d->nblocks > 0)
+		return (d);
+	free(d);
+	return (NULL);
 }
 
 static bool
-delete_send(struct cachemgr *cm, struct delete *d)
+delete_send(struct cachemgr *cm, struct del_batch *d)
 {
 	struct ipc_msg m = {.type = IPC_DELETE};
 	struct xfer *x = sched_start(cm, XFER_DELETE, &m);
@@ -184,6 +222,7 @@ delete_send(struct cachemgr *cm, struct delete *d)
 	x->del = d;
 	LIST_INSERT_HEAD(&cm->deletes, d, link);
 	cm->ndeletes++;
+	cm->delete_runs += d->nruns;
 	for (uint32_t i = 0; i < d->nruns; i++) {
 		m.block = d->run[i].block;
 		m.arg = d->run[i].count;
@@ -196,26 +235,31 @@ delete_send(struct cachemgr *cm, struct delete *d)
 void
 delete_run(struct cachemgr *cm)
 {
-	struct delete *d;
+	struct del_batch *d;
 	bool urgent = !STAILQ_EMPTY(&cm->barriers) || cm->npending >= BATCH_BLOCKS;
 
-	if (cm->npending == 0 || cm->now_us < cm->pend_retry_us || cm->ndeletes >= BATCHES_MAX)
+	if (cm->npending == 0 || cm->now_us < cm->pend_retry_us || cm->pend_blocked)
 		return;
 	if (!urgent && cm->now_us < cm->pend_since_us + cm->write_delay_us)
 		return;
-	/* One ring must hold a whole batch besides the transfers: 1000 runs at worst. */
-	while (cm->ndeletes < BATCHES_MAX && cm->ndeletes < 2 * cm->shm->geo.nuploaders &&
-	       (d = gather(cm)) != NULL)
+	while (cm->ndeletes < BATCHES_MAX && runs_left(cm) > 0) {
+		d = gather(cm);
+		if (d == NULL) {
+			/* All of them wait for something; whatever that is, clears this again. */
+			cm->pend_blocked = true;
+			return;
+		}
 		if (!delete_send(cm, d)) {
 			free(d);
-			break;
+			return;
 		}
+	}
 }
 
 bool
 delete_covers(struct cachemgr *cm, uint32_t block)
 {
-	const struct delete *d;
+	const struct del_batch *d;
 
 	LIST_FOREACH (d, &cm->deletes, link) {
 		uint32_t lo = 0, hi = d->nruns;
@@ -235,10 +279,12 @@ delete_covers(struct cachemgr *cm, uint32_t block)
 }
 
 void
-delete_done(struct cachemgr *cm, struct delete *d, const struct ipc_msg *m)
+delete_done(struct cachemgr *cm, struct del_batch *d, const struct ipc_msg *m)
 {
 	LIST_REMOVE(d, link);
 	cm->ndeletes--;
+	cm->delete_runs -= d->nruns;
+	cm->pend_blocked = false;
 	if (m->status < 0 && m->status != -EAGAIN) {
 		log_err(m->status, "delete failed, will try again: blocks=%u first=%u", d->nblocks,
 		    d->run[0].block);

@@ -59,12 +59,22 @@ upload_try(struct cachemgr *cm, struct bop *b)
 	b->up_dirty_id = b->dirty_id;
 	b->up_acked = b->dirty_acked;
 	bop_clear_dirty(cm, b);
-	cm->ndirty++; /* it still is; only on the other list */
+	dirty_count(cm, 1); /* it still is; only on the other list */
 	TAILQ_INSERT_TAIL(&cm->uploading, b, up);
 	cm->writes_inflight++; /* the place is taken from now on */
 	slot_set_state(cm, b->cur, SLOT_FROZEN);
 	slot_set_flags(cm, b->cur, SLOT_F_WANT, 0);
 	upload_step(cm, b);
+}
+
+void
+upload_cancel(struct cachemgr *cm, struct bop *b)
+{
+	TAILQ_REMOVE(&cm->uploading, b, up);
+	dirty_count(cm, -1);
+	cm->writes_inflight--;
+	b->upload = UP_NONE;
+	b->up_slot = IPC_NO_SLOT;
 }
 
 void
@@ -140,16 +150,14 @@ upload_failed(struct cachemgr *cm, struct bop *b, int status)
 	b->dirty_id = b->up_dirty_id;
 	b->dirty_acked = b->up_acked;
 	TAILQ_INSERT_HEAD(&cm->dirty, b, dirty);
-	cm->ndirty++;
+	dirty_count(cm, 1);
 }
 
 void
 upload_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 {
 	TAILQ_REMOVE(&cm->uploading, b, up);
-	MUST(cm->ndirty > 0);
-	cm->ndirty--;
-	cm->room_made = true;
+	dirty_count(cm, -1);
 	b->upload = UP_NONE;
 	if (m->status == 0)
 		upload_ok(cm, b, m);
@@ -264,6 +272,5 @@ throttle_update(struct cachemgr *cm)
 	atomic_store(&cm->st->upload_rate, cm->rate);
 	atomic_store(&cm->st->pending_deletes, cm->npending);
 	atomic_store(&cm->st->in_flight, cm->reads_inflight + cm->writes_inflight);
-	atomic_store(&cm->st->dirty_full, cm->ndirty >= cm->max_dirty);
 	atomic_store(&cm->st->write_rate, allowed_rate(cm));
 }
