@@ -121,7 +121,8 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		return (r);
 	slots_open(cm);
 	cm->drained = atomic_load(&cm->st->write_through) != 0;
-	cm->survey_wanted = atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
+	cm->survey_wanted = env->conf->list_blocks &&
+	    atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
 	return (0);
 }
 
@@ -298,7 +299,8 @@ main(void)
 			ipc_bell_wait(env.bell, next_deadline(&cm));
 		}
 	}
-	/* Everything acknowledged lies in the cache file or the segment; nothing is held here
-	 * alone. */
+	if (!role_stop_requested)
+		last_commit(&cm);
+	/* What was acknowledged lies in the cache file or the segment; nothing is here alone. */
 	return (ROLE_EXIT_DONE);
 }
