@@ -168,6 +168,7 @@ struct cachemgr {
 	STAILQ_HEAD(, barrier) barriers;
 	uint64_t write_delay_us, max_dirty_age_us;
 	bool drained, stopping, keep_dirty;
+	bool checking;	/* conf debug: slots_check() after every busy turn */
 	bool room_made; /* a slot or a dirty place became free this turn */
 	uint32_t nwant; /* bops with want_upload that have not begun */
 
@@ -223,6 +224,9 @@ cm_head(struct cachemgr *cm, uint32_t slot)
 int bytes_copy_valid(struct cachemgr *, uint32_t from, uint32_t to); /* and the valid map */
 int bytes_fill_missing(struct cachemgr *, uint32_t from, uint32_t to);
 int bytes_zero_sub(struct cachemgr *, uint32_t slot, uint32_t sub);
+
+/* ---- check.c ---- */
+void slots_check(struct cachemgr *); /* panics when a slot is not accounted for */
 
 /* ---- evict.c: S3-FIFO over clean linked slots ---- */
 int evict_open(struct cachemgr *);

@@ -175,6 +175,17 @@ commit_hold_slot(struct cachemgr *cm, uint32_t slot)
 	return (true);
 }
 
+void
+commit_visit_held(struct cachemgr *cm, uint8_t *seen, uint8_t bit)
+{
+	const struct slot_list *l[2] = {&cm->commit->to_free, &cm->commit->freeing};
+
+	for (unsigned k = 0; k < 2; k++)
+		for (uint32_t i = 0; i < l[k]->n; i++)
+			if (head_state(cm_head(cm, l[k]->slot[i])) == SLOT_OLD)
+				seen[l[k]->slot[i]] |= bit;
+}
+
 bool
 commit_busy(struct cachemgr *cm)
 {

@@ -26,6 +26,8 @@ void commit_turn(struct cachemgr *); /* once per turn of the main loop */
 
 void commit_flush(struct cachemgr *, uint64_t req_id); /* frontend's FLUSH: replies by itself */
 void commit_final(struct cachemgr *, uint64_t req_id); /* supervisor's STOP: replies by itself */
+/* OLD slots that wait for a commit, as bits in seen[slot]; linked ones of the batch are not. */
+void commit_visit_held(struct cachemgr *, uint8_t *seen, uint8_t bit);
 bool commit_busy(struct cachemgr *);	  /* a batch is on its way, or the final one is to come */
 void commit_wanted(struct cachemgr *);	  /* slots wait for their record */
 void commit_forget_fe(struct cachemgr *); /* the frontend died: its flushes with it */

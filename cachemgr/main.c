@@ -97,6 +97,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	cm->st = env->state;
 	cm->now_us = cm->rate_since_us = now_us();
 	cm->barrier = 1;
+	cm->checking = env->conf->debug;
 	cm->write_delay_us = env->conf->write_delay_us;
 	cm->max_dirty_age_us = env->conf->max_dirty_age_us;
 	slot_table_attach(&cm->tab, cm->shm);
@@ -121,8 +122,8 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		return (r);
 	slots_open(cm);
 	cm->drained = atomic_load(&cm->st->write_through) != 0;
-	cm->survey_wanted = env->conf->list_blocks &&
-	    atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
+	cm->survey_wanted =
+	    env->conf->list_blocks && atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
 	return (0);
 }
 
@@ -250,6 +251,8 @@ turn(struct cachemgr *cm)
 	run_work(cm);
 	ring_bells(cm);
 	atomic_store(&cm->env->me->beat_us, cm->now_us);
+	if (cm->checking && (work > 0 || cm->stopping))
+		slots_check(cm);
 	if (work == 0)
 		throttle_update(cm);
 	return (work + (cm->room_made ? 1 : 0));
