@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: ISC
+#
+# Tests.  prove(1) runs C programs and bash scripts alike, and every target ends with its summary.
+#
+#   make check           deps, build, everything below in one run
+#   make check-unit      no root, no /dev/fuse
+#   make check-e2e       needs root and /dev/fuse; a test skips what the machine cannot do
+#   make check TESTS="tests/e2e/0*.sh"
+#
+# With SANITIZE= or INJECT= the same tests run against those programs.  JOBS=N at the same time.
+
+JOBS	?= $(shell nproc)
+PROVE	?= prove --exec '' --timer -j$(JOBS)
+e2e	:= $(sort $(wildcard tests/e2e/[0-9]*.sh))
+tests_env = S3B_BIN=$(abspath $(BIN)) S3TESTD=$(abspath $(BIN)/s3testd) S3B_VARIANT=$(variant)
+# -j of our own unless the user gave one.
+submake = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
+
+units: $(unit_bin)
+
+# The end-to-end tests first: none of them is left over at the end, alone.
+check: deps
+	+$(Q)$(submake) all units
+	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(e2e) $(unit_bin))
+
+check-unit:
+	+$(Q)$(submake) all units
+	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(unit_bin))
+
+check-e2e:
+	+$(Q)$(submake) all
+	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(e2e))
+
+.PHONY: units check check-unit check-e2e

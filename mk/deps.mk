@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: ISC
+#
+# Packages of Debian 12.  Nothing happens when all of them are there, so `check` and `demo` can
+# depend on this: no network is touched and no root is needed then.
+#
+#   make deps            what building, tests and demo need
+#   make deps-lint       and what `make lint` needs on top of that
+
+deps_build := gcc libc6-dev make pkg-config libfuse3-dev libcurl4-openssl-dev libgcrypt20-dev \
+	libbsd-dev libexpat1-dev libjansson-dev libzstd-dev zlib1g-dev
+# The test server, the file systems, the tools that the scripts call.
+deps_test := libmicrohttpd-dev libssl-dev fuse3 perl openssl curl jq fio util-linux mount fdisk \
+	procps psmisc e2fsprogs xfsprogs btrfs-progs
+deps_lint := clang clang-format cppcheck mandoc
+
+deps:
+	$(Q)mk/install-missing $(deps_build) $(deps_test)
+
+deps-lint: deps
+	$(Q)mk/install-missing $(deps_lint)
+
+.PHONY: deps deps-lint

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: ISC
+#
+#   make install [PREFIX=/usr] [DESTDIR=]
+#
+# mount(8) looks for its helpers in /sbin, whatever PREFIX is.  Names do not collide with those of
+# Debian's s3backer package: both can be installed.
+
+MOUNTDIR ?= /sbin
+DOCDIR	?= $(PREFIX)/share/doc/s3backerd
+INSTALL	?= install
+mount_helpers := $(patsubst supervisor/%.sh,%,$(wildcard supervisor/*mount.fuse.s3backerd.sh))
+
+define installed_files
+$(SBINDIR)/s3backerd
+$(BINDIR)/s3backerctl
+$(foreach p,frontend cachemgr uploader,$(LIBEXEC)/s3backer-$(p))
+$(foreach h,$(mount_helpers),$(MOUNTDIR)/$(h))
+$(foreach p,$(notdir $(man_pages)),$(MANDIR)/man$(lastword $(subst ., ,$(p)))/$(p))
+$(DOCDIR)/README.md
+$(DOCDIR)/examples/s3backer.conf
+endef
+
+install: programs scripts
+	$(Q)$(INSTALL) -d $(foreach d,$(sort $(dir $(installed_files))),$(DESTDIR)$(d))
+	$(Q)$(INSTALL) -m 755 $(BIN)/s3backerd $(DESTDIR)$(SBINDIR)
+	$(Q)$(INSTALL) -m 755 $(BIN)/s3backerctl $(DESTDIR)$(BINDIR)
+	$(Q)$(INSTALL) -m 755 $(foreach p,frontend cachemgr uploader,$(BIN)/s3backer-$(p)) \
+		$(DESTDIR)$(LIBEXEC)
+	$(Q)$(INSTALL) -m 755 $(addprefix $(BIN)/,$(mount_helpers)) $(DESTDIR)$(MOUNTDIR)
+	$(Q)for p in $(man_pages); do \
+		$(INSTALL) -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit; done
+	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(DOCDIR)
+	$(Q)$(INSTALL) -m 644 etc/s3backer.conf $(DESTDIR)$(DOCDIR)/examples
+
+# Your own configuration in /etc and the cache files stay.
+uninstall:
+	$(Q)rm -f $(foreach f,$(installed_files),$(DESTDIR)$(f))
+	$(Q)-rmdir $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null
+
+.PHONY: install uninstall
