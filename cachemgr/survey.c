@@ -122,8 +122,11 @@ survey_listed(struct cachemgr *cm, uint32_t block, uint64_t count)
 	for (uint64_t i = block; i < end; i++)
 		if (zero_get(&cm->tab, i) == ZERO_UNKNOWN)
 			zero_change(cm, (uint32_t)i, ZERO_PRESENT);
-	if (cm->survey_sorted)
-		advance(cm, end);
+	/* These exist: not advance(), which would take the pending ones for absent. */
+	if (cm->survey_sorted && end > atomic_load(&cm->st->survey_next)) {
+		atomic_store(&cm->st->survey_next, end);
+		cm->pend_blocked = false;
+	}
 }
 
 void
