@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * control.h -- the control socket: who may ask, the lines, and who waits for what.
+ *
+ * Protocol in common/ctlsock.h, commands in control_ops.c.  Peers must be root or of our own user.
+ * One request at a time per connection.  Never waits: what cannot be written is kept, and a peer
+ * that does not read is dropped.
+ */
+#ifndef S3B_SUPERVISOR_CONTROL_H
+#define S3B_SUPERVISOR_CONTROL_H
+
+#include <bsd/sys/queue.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct super;
+struct watch_set;
+
+enum client_wait {		/* what its request waits for */
+	WAIT_NOTHING,
+	WAIT_UPLOAD,		/* flush, drain: DONE of cachemgr, with progress */
+	WAIT_DONE,		/* resume, set: DONE of cachemgr */
+	WAIT_STOP,		/* the end, with progress */
+	WAIT_RESTART
+};
+
+struct client {
+	LIST_ENTRY(client) link;
+	struct super	*super;
+	int		 fd;
+	enum client_wait wait;
+	const char	*cmd;		/* of the request under way; static text */
+	uint64_t	 total;		/* most dirty bytes seen since it began */
+	uint64_t	 progress_us;	/* when to tell it next */
+	char		*in, *out;
+	size_t		 in_used, out_used, out_size;
+	bool		 dead;		/* to be freed at the end of the turn */
+};
+LIST_HEAD(client_list, client);
+
+struct control {
+	int		   listen_fd;
+	struct client_list clients;
+};
+
+/* The socket is made anew: whoever holds the pid file is the only one that may. */
+int	control_open(const char *path, struct control **ret_control);
+void	control_close(struct control **);			/* NULL-safe */
+void	control_watch(struct super *, struct watch_set *);
+uint64_t control_timers(struct super *, uint64_t now);
+
+/* ---- answers; each ends the client's request ---------------------------------------------- */
+void	client_ok(struct client *, json_t *data);	/* takes data; NULL: {} */
+void	client_error(struct client *, int exit_code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- events of the disk ------------------------------------------------------------------- */
+void	control_stop_refused(struct super *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void	control_restarted(struct super *);
+/* The very last: to all who wait.  `warning` may be NULL. */
+void	control_farewell(struct super *, const char *warning);
+
+/* control_ops.c */
+void	control_request(struct client *, const char *line);
+json_t *control_progress(struct client *);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/disk.h"
+
+#include <bsd/libutil.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "ipc/bell.h"
+#include "ipc/proc_table.h"
+#include "ipc/shm.h"
+#include "ipc/state.h"
+
+#include "common/blockmath.h"
+#include "common/cachelayout.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+
+#include "supervisor/bury.h"
+#include "supervisor/command.h"
+#include "supervisor/control.h"
+#include "supervisor/mount.h"
+#include "supervisor/sizes.h"
+#include "supervisor/start.h"
+#include "supervisor/storetool.h"
+#include "supervisor/super.h"
+#include "supervisor/token.h"
+#include "supervisor/vault.h"
+
+#include "supervisor/guard.h"
+
+#define DETECT_LIMIT_US (90 * US_PER_S)
+
+static int
+open_signals(struct super *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return (-errno);
+	s->sig_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	s->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	return (s->sig_fd < 0 || s->mountinfo_fd < 0 ? -errno : 0);
+}
+
+/* The uploaders' configuration goes where it can be kept, and out of everything else. */
+static int
+lock_up_secrets(struct super *s)
+{
+	size_t len = 0;
+	char *text = conf_serialize(s->conf, CONF_S3, &len);
+	int r = text == NULL ? -ENOMEM : vault_open(text, len, &s->vault);
+
+	conf_wipe_text(&text, len);
+	conf_forget(s->conf, CONF_CACHE | CONF_MOUNT);
+	return (r);
+}
+
+/* ---- what the store says -------------------------------------------------------------------- */
+
+static int
+detect(struct super *s, struct storetool *t, struct sizes_in *in, char **ret_error)
+{
+	char empty[8];
+	int r;
+
+	*in = (struct sizes_in){.conf_size = s->conf->size, .conf_block = s->conf->block_size,
+	    .force = s->conf->force, .encrypt = s->conf->encrypt_arg != NULL};
+	if (s->conf->no_auto_detect) {
+		/* The user says that he knows: then the old program's default is meant. */
+		in->conf_block = in->conf_block != 0 ? in->conf_block : CONF_BLOCK_SIZE_NEW;
+		return (0);
+	}
+	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect")) < 0)
+		return (r);
+	if (storetool_number(t->answer, "found", 10) != 0) {
+		in->found_size = storetool_number(t->answer, "size", 10);
+		in->found_block = storetool_number(t->answer, "blocksize", 10);
+	}
+	if (storetool_value(t->answer, "empty", empty, sizeof(empty)))
+		in->bucket = strcmp(empty, "1") == 0 ? BUCKET_EMPTY : BUCKET_USED;
+	return (0);
+}
+
+static int
+settle_sizes(struct super *s, struct storetool *t, char **ret_error)
+{
+	struct sizes_out o;
+	struct sizes_in in;
+	char line[128], error[512];
+	int r;
+
+	if ((r = detect(s, t, &in, ret_error)) < 0)
+		return (r);
+	if ((r = sizes_resolve(&in, &o, error, sizeof(error))) < 0) {
+		*ret_error = strdup(error);
+		return (r);
+	}
+	if (o.note[0] != '\0')
+		start_report_note(s, o.note);
+	s->size = o.size;
+	s->shm.geo.block_size = o.block;
+	(void)snprintf(line, sizeof(line), "size=%llu\nblockSize=%u",
+	    (unsigned long long)o.size, o.block);
+	return (vault_append(s->vault, line));
+}
+
+static int
+ask_store(struct super *s)
+{
+	struct storetool t;
+	char *error = NULL;
+	int r;
+
+	r = storetool_open(&t, s->vault, s->opt.foreground, s->sig_fd, &error);
+	if (r == 0 && (r = settle_sizes(s, &t, &error)) == 0)
+		r = token_acquire(s, &t, &error);
+	storetool_close(&t);
+	if (r < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	return (r);
+}
+
+/* ---- the segment ---------------------------------------------------------------------------- */
+
+static int
+plan(struct super *s, struct shm_geometry *ret_geo)
+{
+	uint64_t block = s->shm.geo.block_size, nblocks = s->size / block, slots;
+	int r;
+
+	slots = conf_cache_slots(s->conf, block);
+	/* Nobody asked for more slots than blocks; a few more let frozen ones be rewritten. */
+	if (!conf_is_set(s->conf, CONF_blockCacheSize) && s->conf->cache_file == NULL)
+		slots = min_u64(slots, nblocks + conf_max_transfers(s->conf, block));
+	r = shm_plan(ret_geo, nblocks, (uint32_t)block, (uint32_t)slots, conf_uploaders(s->conf),
+	    conf_max_transfers(s->conf, block));
+	if (r == 0 && s->conf->cache_file != NULL)
+		ret_geo->data_off = cache_data_off((uint32_t)slots);
+	return (r);
+}
+
+static void
+fill_state(struct super *s)
+{
+	struct ipc_state *st = shm_state(&s->shm);
+	struct proc_slot *me = shm_proc(&s->shm, PROC_SUPERVISOR);
+	uint64_t now = now_us();
+
+	atomic_store(&st->disk_state, DISK_STARTING);
+	atomic_store(&st->fence, s->token.fence);
+	atomic_store(&st->token, s->token.value);
+	atomic_store(&st->read_only, s->conf->read_only);
+	atomic_store(&st->flush_to_bucket, s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
+	atomic_store(&st->started_us, now);
+	atomic_store(&me->pid, (uint32_t)getpid());
+	atomic_store(&me->epoch, 1);
+	atomic_store(&me->run, PROC_RUNNING);
+	atomic_store(&me->started_us, now);
+}
+
+static int
+make_bells(struct super *s)
+{
+	s->handed.supbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->handed.supbell < 0)
+		return (-errno);
+	for (uint32_t u = 0; u < s->shm.geo.nuploaders; u++) {
+		s->handed.upbell[u] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (s->handed.upbell[u] < 0)
+			return (-errno);
+	}
+	return (0);
+}
+
+static int
+make_segment(struct super *s)
+{
+	struct shm_geometry geo;
+	int r;
+
+	if ((r = plan(s, &geo)) < 0 || (r = shm_create(&geo, &s->shm)) < 0)
+		return (r);
+	s->handed.shm = s->shm.fd;
+	fill_state(s);
+	if ((r = make_bells(s)) < 0 || (r = command_attach(s)) < 0)
+		return (r);
+	s->nprocs = shm_nprocs(&s->shm);
+	if ((s->role = calloc(s->nprocs, sizeof(*s->role))) == NULL)
+		return (-ENOMEM);
+	for (uint32_t p = 0; p < s->nprocs; p++)
+		s->role[p] = (struct role){.proc = p, .sock = -1, .err_fd = -1};
+	log_info("geometry: size=%llu block=%u cache_slots=%u uploaders=%u transfers=%u",
+	    (unsigned long long)s->size, geo.block_size, geo.nslots, geo.nuploaders,
+	    conf_max_transfers(s->conf, geo.block_size));
+	return (0);
+}
+
+/* Without this request a dead frontend ends the mount: FUSE_NOTIFY_RESEND is of Linux 6.9. */
+static void
+warn_about_old_kernel(struct super *s)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	    (major < 6 || (major == 6 && minor < 9)))
+		start_report_note(s, "this kernel is older than 6.9: a death of the frontend would end "
+		    "the mount; nothing that was flushed would be lost");
+}
+
+int
+disk_run(struct super *s)
+{
+	int r;
+
+	if ((r = open_signals(s)) < 0 || (r = lock_up_secrets(s)) < 0) {
+		super_fail(s, "%s", strerror(-r));
+		return (r);
+	}
+	warn_about_old_kernel(s);
+	if ((r = ask_store(s)) < 0)
+		return (r);
+	if ((r = make_segment(s)) < 0) {
+		super_fail(s, "cannot make the shared segment: %s", strerror(-r));
+		return (r);
+	}
+	return (super_run(s));
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* T5: changes in the cache file keep the disk ours. */
+static void
+give_token_back(struct super *s, char *warning, size_t len)
+{
+	struct storetool t;
+	char *error = NULL;
+	int r;
+
+	if (s->token.value == 0 || s->vault == NULL)
+		return;
+	if (s->left_dirty > 0 && s->conf->cache_file != NULL) {
+		(void)snprintf(warning, len, "changes are in the cache file alone, so the disk stays "
+		    "marked as mounted by this machine");
+		return;
+	}
+	r = storetool_open(&t, s->vault, s->opt.foreground, -1, &error);
+	if (r == 0)
+		r = token_drop(s, &t, &error);
+	storetool_close(&t);
+	if (r < 0) {
+		(void)snprintf(warning, len, "the mount token could not be removed: %s (this machine "
+		    "can start the disk again, others need reset-mounted-flag)",
+		    error != NULL ? error : strerror(-r));
+		log_warn("%s", warning);
+	}
+	free(error);
+}
+
+void
+disk_end(struct super *s)
+{
+	char warning[512] = "";
+
+	if (s->role != NULL)
+		bury_kill_all(s);
+	if (s->mounted)
+		mount_detach(s->conf->mount_point);
+	s->mounted = false;
+	give_token_back(s, warning, sizeof(warning));
+	command_drop_all(s);
+	if (s->control != NULL)
+		(void)unlink(s->paths.sock);
+	if (s->pidfile != NULL)
+		(void)pidfile_remove(s->pidfile);
+	s->pidfile = NULL;
+	if (s->was_running)
+		log_info("stopped: left_dirty_bytes=%llu", (unsigned long long)s->left_dirty);
+	control_farewell(s, warning[0] != '\0' ? warning : NULL);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+
+#include "supervisor/phase.h"
+#include "supervisor/spawn.h"
+#include "supervisor/super.h"
+
+#include "supervisor/guard.h"
+
+#define PROBE_BYTES 4096
+
+int
+helper_main_probe(const char *file)
+{
+	AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
+	char buf[PROBE_BYTES];
+
+	/* A short disk gives a short read; an empty one is no disk. */
+	if (fd < 0)
+		return (errno);
+	switch (pread(fd, buf, sizeof(buf), 0)) {
+	case -1:
+		return (errno);
+	case 0:
+		return (ENODATA);
+	default:
+		return (0);
+	}
+}
+
+int
+helper_main_umount(const char *dir)
+{
+	return (umount2(dir, UMOUNT_NOFOLLOW) < 0 ? errno : 0);
+}
+
+static int
+start(struct super *s, enum helper_kind kind, const char *option, const char *path, uint64_t limit)
+{
+	const char *const argv[] = {"s3backerd", option, path, NULL};
+	int r;
+
+	if (s->helper.kind != HELPER_NONE)
+		return (-EBUSY);
+	if ((r = spawn_self(argv, &s->helper.pid)) < 0)
+		return (r);
+	s->helper.kind = kind;
+	s->helper.deadline_us = deadline_in_us(limit);
+	return (0);
+}
+
+int
+helper_start_probe(struct super *s, uint64_t limit_us)
+{
+	return (start(s, HELPER_PROBE, "--probe-read", s->file, limit_us));
+}
+
+/* No limit: what it may wait for is the write-back of the kernel's pages into the cache. */
+int
+helper_start_umount(struct super *s)
+{
+	return (start(s, HELPER_UMOUNT, "--umount", phase_mount_point(s), TIME_NEVER));
+}
+
+void
+helper_kill(struct super *s)
+{
+	if (s->helper.kind == HELPER_NONE)
+		return;
+	(void)kill(s->helper.pid, SIGKILL);
+	s->helper.deadline_us = TIME_NEVER;
+}
+
+bool
+helper_died(struct super *s, pid_t pid, int wait_status)
+{
+	enum helper_kind kind = s->helper.kind;
+	int err = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : ETIMEDOUT;
+
+	if (kind == HELPER_NONE || pid != s->helper.pid)
+		return (false);
+	s->helper.kind = HELPER_NONE;
+	if (kind == HELPER_PROBE)
+		phase_probed(s, -err);
+	else
+		phase_unmounted(s, -err);
+	return (true);
+}
+
+uint64_t
+helper_timers(struct super *s, uint64_t now)
+{
+	if (s->helper.kind == HELPER_NONE)
+		return (TIME_NEVER);
+	if (now >= s->helper.deadline_us)
+		helper_kill(s);
+	return (s->helper.deadline_us);
+}

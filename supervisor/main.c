@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * main.c -- s3backerd: starts a disk and watches over it, and stops it again.
+ *
+ * One program, three uses: `start` becomes the supervisor (start.h, disk.h, super.h); stop,
+ * restart and status are clients of it (client.h); and with a hidden option it is the short-lived
+ * helper that touches the mount (helper.h).  s3backerd(8) is the contract.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/ctlsock.h"
+#include "common/diskname.h"
+
+#include "supervisor/client.h"
+#include "supervisor/find.h"
+#include "supervisor/helper.h"
+#include "supervisor/options.h"
+#include "supervisor/release.h"
+#include "supervisor/start.h"
+#include "supervisor/super.h"
+
+#include "supervisor/guard.h"
+
+static const char usage_text[] =
+    "usage: s3backerd [-f] [-o key=value[,...]]... -c FILE COMMAND\n"
+    "\n"
+    "  start           mount the disk; returns when it can be read\n"
+    "  stop            unmount it, wait until the bucket holds everything\n"
+    "      --keep-dirty    leave changes in the cache file for the next start\n"
+    "  restart         new processes, same mount\n"
+    "  status          one line; exit 3 if it does not run\n"
+    "  check-config    print the configuration in force\n"
+    "\n"
+    "  -c, --config FILE   configuration of the disk, see s3backer.conf(5)\n"
+    "  -o KEY=VALUE        one more line of it; the last word wins\n"
+    "  -f, --foreground    start: stay in the foreground, log to stderr\n"
+    "  -h, --help          this text\n"
+    "      --version       version\n";
+
+enum { OPT_KEEP_DIRTY = 256, OPT_VERSION, OPT_PROBE, OPT_UMOUNT, OPT_MOUNTED_ON };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"foreground", no_argument, NULL, 'f'},
+    {"help", no_argument, NULL, 'h'},
+    {"keep-dirty", no_argument, NULL, OPT_KEEP_DIRTY},
+    {"version", no_argument, NULL, OPT_VERSION},
+    /* Not for users: helper.h, umount.fuse.s3backerd. */
+    {"probe-read", required_argument, NULL, OPT_PROBE},
+    {"umount", required_argument, NULL, OPT_UMOUNT},
+    {"mounted-on", required_argument, NULL, OPT_MOUNTED_ON},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+wrong_usage(const char *what, const char *name)
+{
+	(void)fprintf(stderr, "s3backerd: %s%s (s3backerd --help)\n", what, name);
+	return (EXIT_USAGE);
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+
+static int
+do_check_config(struct super *s)
+{
+	conf_print(s->conf, stdout);
+	for (const char *const *n = conf_notes(s->conf); *n != NULL; n++)
+		(void)fprintf(stderr, "s3backerd: note: %s\n", *n);
+	return (EXIT_DONE);
+}
+
+static struct client_target
+target_of(const struct super *s)
+{
+	return ((struct client_target){.paths = s->paths, .config = s->opt.config_real});
+}
+
+static int
+do_stop(struct super *s)
+{
+	struct client_target t = target_of(s);
+
+	return (client_stop(&t, s->opt.keep_dirty));
+}
+
+static int
+do_restart(struct super *s)
+{
+	struct client_target t = target_of(s);
+
+	return (client_restart(&t));
+}
+
+static int
+do_status(struct super *s)
+{
+	struct client_target t = target_of(s);
+
+	return (client_status(&t));
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(struct super *);
+} commands[] = {
+    {"start", start_disk},
+    {"stop", do_stop},
+    {"restart", do_restart},
+    {"status", do_status},
+    {"check-config", do_check_config},
+    /* What s3backerctl does not do itself, because it has no uploader. */
+    {"reset-mounted-flag", release_token},
+};
+
+static const struct command *
+find_command(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return (&commands[i]);
+	return (NULL);
+}
+
+/* ---- the configuration ---------------------------------------------------------------------- */
+
+static int
+load(struct super *s)
+{
+	char *error = NULL;
+	int r;
+
+	/* A file that is missing is the configuration's complaint, with the name as it was typed. */
+	s->opt.config_real = realpath(s->opt.config, NULL);
+	r = conf_load(s->opt.config_real != NULL ? s->opt.config_real : s->opt.config,
+	    (const char *const *)s->opt.overrides, &s->conf, &error);
+	if (r < 0) {
+		(void)fprintf(stderr, "s3backerd: %s\n", error != NULL ? error : strerror(-r));
+		free(error);
+		return (r);
+	}
+	free(error);
+	r = disk_paths_make(s->opt.config_real, s->conf->run_dir, s->conf->cache_file, &s->paths);
+	if (r < 0)
+		(void)fprintf(stderr, "s3backerd: %s: the name is too long\n", s->opt.config_real);
+	return (r);
+}
+
+static int
+stop_mounted_on(const char *dir)
+{
+	struct client_target t = {0};
+
+	if (find_by_mount(dir, &t) < 0) {
+		(void)fprintf(stderr, "s3backerd: no s3backerd runs on %s\n", dir);
+		return (EXIT_NOT_RUNNING);
+	}
+	return (client_stop(&t, false));
+}
+
+static void
+super_init(struct super *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->parent_fd = s->sig_fd = s->mountinfo_fd = -1;
+	s->handed.shm = s->handed.cache = s->handed.fuse = s->handed.supbell = -1;
+	for (unsigned u = 0; u < IPC_MAX_UPLOADERS; u++)
+		s->handed.upbell[u] = -1;
+	s->shm.fd = -1;
+	s->stop_retry_us = UINT64_MAX;
+	TAILQ_INIT(&s->pending);
+}
+
+static int
+run(struct super *s, int argc, char **argv)
+{
+	const struct command *cmd;
+	const char *mounted_on = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:fho:", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			s->opt.config = optarg;
+			break;
+		case 'f':
+			s->opt.foreground = true;
+			break;
+		case 'o':
+			if (options_add(&s->opt, optarg) < 0)
+				return (EXIT_FAILED);
+			break;
+		case 'h':
+			(void)fputs(usage_text, stdout);
+			return (EXIT_DONE);
+		case OPT_KEEP_DIRTY:
+			s->opt.keep_dirty = true;
+			break;
+		case OPT_VERSION:
+			(void)puts("s3backerd " S3B_VERSION);
+			return (EXIT_DONE);
+		case OPT_PROBE:
+			return (helper_main_probe(optarg));
+		case OPT_UMOUNT:
+			return (helper_main_umount(optarg));
+		case OPT_MOUNTED_ON:
+			mounted_on = optarg;
+			break;
+		default:
+			(void)fprintf(stderr, "s3backerd --help shows what there is\n");
+			return (EXIT_USAGE);
+		}
+	}
+	if (argc - optind != 1)
+		return (wrong_usage(argc == optind ? "a command is missing" : "one command, please", ""));
+	if ((cmd = find_command(argv[optind])) == NULL)
+		return (wrong_usage("there is no command ", argv[optind]));
+	if (mounted_on != NULL && cmd->run == do_stop)
+		return (stop_mounted_on(mounted_on));
+	if (s->opt.config == NULL)
+		return (wrong_usage("-c FILE is missing", ""));
+	if (s->opt.keep_dirty && cmd->run != do_stop)
+		return (wrong_usage("--keep-dirty goes with stop", ""));
+	if (load(s) < 0)
+		return (EXIT_FAILED);
+	return (cmd->run(s));
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct super s;
+	int code;
+
+	super_init(&s);
+	code = run(&s, argc, argv);
+	super_close(&s);
+	return (code);
+}

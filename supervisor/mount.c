@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/mount.h"
+
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+
+#include "supervisor/guard.h"
+
+static int refuse(int err, char **ret_error, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int
+refuse(int err, char **ret_error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(ret_error, fmt, ap) < 0)
+		*ret_error = NULL;
+	va_end(ap);
+	return (err);
+}
+
+/* mountinfo writes space, tab, newline and backslash as three octal digits. */
+static void
+unescape(char *s)
+{
+	char *out = s;
+
+	for (; *s != '\0'; out++) {
+		unsigned c;
+
+		if (s[0] == '\\' && sscanf(s + 1, "%3o", &c) == 1) {
+			*out = (char)c;
+			s += 4;
+		} else {
+			*out = *s++;
+		}
+	}
+	*out = '\0';
+}
+
+/* "36 35 98:0 /root /dir opts [optional...] - type source superopts": proc(5). */
+static bool
+parse_line(char *line, struct mount_entry *e)
+{
+	char *dash = strstr(line, " - ");
+
+	if (dash == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", e->dir) != 1 ||
+	    sscanf(dash + 3, "%127s %4095s", e->type, e->source) != 2)
+		return (false);
+	unescape(e->dir);
+	unescape(e->source);
+	return (true);
+}
+
+int
+mount_find(const char *dir, struct mount_entry *ret_entry)
+{
+	AUTO_FILE FILE *f = fopen("/proc/self/mountinfo", "re");
+	struct mount_entry e;
+	AUTO_FREE char *line = NULL;
+	size_t size = 0;
+	int r = -ENOENT;
+
+	if (f == NULL)
+		return (-errno);
+	while (getline(&line, &size, f) > 0) {
+		if (!parse_line(line, &e) || strcmp(e.dir, dir) != 0)
+			continue;
+		*ret_entry = e; /* a later line lies on top of an earlier one */
+		r = 0;
+	}
+	return (r);
+}
+
+static bool
+is_dead(const char *dir)
+{
+	struct stat st;
+
+	return (stat(dir, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED));
+}
+
+int
+mount_check_dir(const char *dir, const char *config, char **ret_error)
+{
+	struct mount_entry e;
+	struct stat st;
+
+	/* Before the stat(), which hangs on the mount of a server that is away. */
+	if (mount_find(dir, &e) == 0) {
+		if (strcmp(e.type, MOUNT_TYPE) != 0 || strcmp(e.source, config) != 0)
+			return (refuse(-EBUSY, ret_error, "mount point %s is in use: %s (%s) is mounted there",
+			    dir, e.source, e.type));
+		if (!is_dead(dir))
+			return (refuse(-EBUSY, ret_error,
+			    "mount point %s is in use: an earlier start of this disk is mounted there",
+			    dir));
+		log_warn("removing the dead mount that an earlier s3backerd left: dir=%s", dir);
+		mount_detach(dir);
+	}
+	if (stat(dir, &st) < 0 && errno == ENOENT)
+		return (refuse(-ENOENT, ret_error, "mount point %s does not exist (mkdir -p %s)", dir,
+		    dir));
+	if (stat(dir, &st) < 0)
+		return (refuse(-errno, ret_error, "mount point %s: %s", dir, strerror(errno)));
+	if (!S_ISDIR(st.st_mode))
+		return (refuse(-ENOTDIR, ret_error, "mount point %s is not a directory", dir));
+	return (0);
+}
+
+int
+mount_open_fuse(int *ret_fd, char **ret_error)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return (0);
+	}
+	switch (errno) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return (refuse(-errno, ret_error,
+		    "/dev/fuse is not there (modprobe fuse; in a container: give it the device)"));
+	case EACCES:
+	case EPERM:
+		return (refuse(-errno, ret_error, "/dev/fuse: %s (start as root)", strerror(errno)));
+	default:
+		return (refuse(-errno, ret_error, "/dev/fuse: %s", strerror(errno)));
+	}
+}
+
+int
+mount_do(const char *dir, const char *config, int fuse_fd, bool read_only, char **ret_error)
+{
+	unsigned long flags = MS_NOSUID | MS_NODEV | (read_only ? MS_RDONLY : 0);
+	char data[256];
+
+	(void)snprintf(data, sizeof(data),
+	    "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,default_permissions", fuse_fd,
+	    (unsigned)geteuid(), (unsigned)getegid());
+	if (mount(config, dir, MOUNT_TYPE, flags, data) == 0)
+		return (0);
+	if (errno == EPERM)
+		return (refuse(-EPERM, ret_error,
+		    "cannot mount on %s: not permitted (start as root, or with CAP_SYS_ADMIN)", dir));
+	return (refuse(-errno, ret_error, "cannot mount on %s: %s", dir, strerror(errno)));
+}
+
+void
+mount_detach(const char *dir)
+{
+	if (umount2(dir, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+		log_err(-errno, "cannot unmount: dir=%s", dir);
+}
+
+bool
+mount_alive(int fuse_fd)
+{
+	struct pollfd p = {.fd = fuse_fd};
+
+	return (poll(&p, 1, 0) <= 0 || (p.revents & (POLLERR | POLLHUP)) == 0);
+}

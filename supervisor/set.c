@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/set.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/msg.h"
+#include "ipc/shm.h"
+#include "ipc/state.h"
+
+#include "common/conf.h"
+#include "common/log.h"
+
+#include "supervisor/super.h"
+#include "supervisor/vault.h"
+
+#include "supervisor/guard.h"
+
+/* Where each key is and who needs it; names as in conf_keys.def. */
+enum { S3 = CONF_S3, CACHE = CONF_CACHE, MOUNT = CONF_MOUNT, ALL = CONF_ALL };
+
+static const struct {
+	size_t	 offset, size;
+	unsigned who;
+} keys[CONF_NKEYS] = {
+#define CONF_KEY(id, name, type, field, def, min, max, flags, needs, ...)                          \
+	[CONF_##id] = {offsetof(struct conf, field), sizeof(((struct conf *)0)->field), needs},
+#include "common/conf_keys.def"
+};
+
+/* The value as the number that travels in IPC_SET. */
+static uint64_t
+number_of(const struct super *s, int id)
+{
+	const char *field = (const char *)s->conf + keys[id].offset;
+	uint32_t narrow;
+	uint64_t wide;
+	bool flag;
+
+	if (id == CONF_blockCacheMaxDirty)
+		return (conf_max_dirty_slots(s->conf, s->shm.geo.block_size));
+	switch (keys[id].size) {
+	case sizeof(flag):
+		memcpy(&flag, field, sizeof(flag));
+		return (flag);
+	case sizeof(narrow):
+		memcpy(&narrow, field, sizeof(narrow));
+		return (narrow);
+	default:
+		memcpy(&wide, field, sizeof(wide));
+		return (wide);
+	}
+}
+
+/* A new uploader reads its configuration from the vault, so the change has to go there as well. */
+static int
+remember_for_uploaders(struct super *s, int id, const char *value)
+{
+	char line[512];
+	int n;
+
+	if ((keys[id].who & CONF_S3) == 0)
+		return (0);
+	n = snprintf(line, sizeof(line), "%s=%s", conf_key_name((enum conf_id)id), value);
+	if (n < 0 || (size_t)n >= sizeof(line) || strpbrk(value, "%\n ") != NULL)
+		return (-EINVAL);
+	return (vault_append(s->vault, line));
+}
+
+static int
+say(char **ret_text, const char *text)
+{
+	*ret_text = strdup(text);
+	return (*ret_text == NULL ? -ENOMEM : 0);
+}
+
+int
+set_key(struct super *s, const char *key, const char *value, struct ipc_msg *ret_msg,
+    char **ret_text)
+{
+	int id = conf_key_find(key), r;
+
+	*ret_text = NULL;
+	if (s->phase != PHASE_RUNNING) {
+		(void)say(ret_text, "set: the disk is not running");
+		return (-EAGAIN);
+	}
+	if ((r = conf_set_live(s->conf, key, value, ret_text)) < 0)
+		return (r);
+	if (id < 0)
+		return (id);
+	if ((r = remember_for_uploaders(s, id, value)) < 0)
+		return (r);
+	log_info("changed: %s = %s", key, value);
+	if (id == CONF_logLevel) {
+		(void)log_set_level(value);
+		(void)say(ret_text, "s3backerd logs at this level now, the others from their next "
+		    "start on (s3backerd restart)");
+		return (SET_HERE);
+	}
+	if (id == CONF_flushTo)
+		atomic_store(&shm_state(&s->shm)->flush_to_bucket,
+		    s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
+	if ((keys[id].who & CONF_CACHE) != 0) {
+		*ret_msg = (struct ipc_msg){.type = IPC_SET, .off = (uint32_t)id, .slot = IPC_NO_SLOT,
+		    .arg = number_of(s, id)};
+		return (SET_BY_CACHEMGR);
+	}
+	if ((keys[id].who & CONF_S3) != 0)
+		(void)say(ret_text, "uploaders use it from their next start on (s3backerd restart)");
+	return (SET_HERE);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/start.h"
+
+#include <bsd/libutil.h>
+#include <bsd/readpassphrase.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/conf.h"
+#include "common/confine.h"
+#include "common/ctlsock.h"
+#include "common/durable.h"
+#include "common/log.h"
+
+#include "supervisor/control.h"
+#include "supervisor/disk.h"
+#include "supervisor/mount.h"
+#include "supervisor/spawn.h"
+#include "supervisor/super.h"
+
+#include "supervisor/guard.h"
+
+/* ---- checks --------------------------------------------------------------------------------- */
+
+static int
+check_privilege(struct super *s)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
+
+	if (syscall(SYS_capget, &head, data) == 0 &&
+	    (data[0].effective & 1u << CAP_SYS_ADMIN) != 0)
+		return (0);
+	super_fail(s, "mounting needs root (or CAP_SYS_ADMIN)");
+	return (-EPERM);
+}
+
+static int
+check_programs(struct super *s)
+{
+	char path[PATH_MAX];
+	int r = spawn_find_all(path, sizeof(path));
+
+	if (r < 0)
+		super_fail(s, "%s: %s", path, strerror(-r));
+	return (r);
+}
+
+static int
+check_user(struct super *s)
+{
+	char *error = NULL;
+	uid_t uid;
+	gid_t gid;
+	int r = confine_user(s->conf, &uid, &gid, &error);
+
+	if (r < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	return (r);
+}
+
+/* A mount point as /proc/self/mountinfo will show it, without touching what may hang on it. */
+static int
+settle_mount_point(struct super *s)
+{
+	struct mount_entry e;
+	char *real, *error = NULL;
+	int r;
+
+	if (s->conf->mount_point == NULL) {
+		super_fail(s, "%s: mountPoint: is missing (a directory; or start it by an entry in "
+		    "/etc/fstab)", s->opt.config_real);
+		return (-EINVAL);
+	}
+	/* Something is mounted there under this very name: no need to look further, it may be dead. */
+	if (mount_find(s->conf->mount_point, &e) < 0 &&
+	    (real = realpath(s->conf->mount_point, NULL)) != NULL) {
+		free(s->conf->mount_point);
+		s->conf->mount_point = real;
+	}
+	r = mount_check_dir(s->conf->mount_point, s->opt.config_real, &error);
+	if (r < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	if (r == 0 && asprintf(&s->file, "%s/%s", s->conf->mount_point, s->conf->filename) < 0)
+		r = -ENOMEM;
+	return (r);
+}
+
+static int
+lock_pid_file(struct super *s)
+{
+	pid_t other = 0;
+
+	if (mkdir(s->conf->run_dir, 0700) < 0 && errno != EEXIST) {
+		super_fail(s, "runDir %s: %s", s->conf->run_dir, strerror(errno));
+		return (-errno);
+	}
+	s->pidfile = pidfile_open(s->paths.pid, 0644, &other);
+	if (s->pidfile != NULL)
+		return (0);
+	if (errno == EEXIST && other > 0)
+		super_fail(s, "%s is already running: pid %d", s->opt.config_real, (int)other);
+	else if (errno == EEXIST || errno == EAGAIN)
+		super_fail(s, "%s is just being started or stopped by another command",
+		    s->opt.config_real);
+	else
+		super_fail(s, "%s: %s", s->paths.pid, strerror(errno));
+	return (-EBUSY);
+}
+
+static int
+ask_password(struct super *s)
+{
+	char buf[1024];
+
+	if (s->conf->cipher == NULL || s->conf->password != NULL || s->conf->store_is_dir)
+		return (0);
+	if (readpassphrase("Password of the disk: ", buf, sizeof(buf), RPP_REQUIRE_TTY) == NULL ||
+	    buf[0] == '\0') {
+		super_fail(s, "encrypt: no password (passwordFile, or start it on a terminal)");
+		return (-ENOKEY);
+	}
+	s->conf->password = strdup(buf);
+	explicit_bzero(buf, sizeof(buf));
+	return (s->conf->password == NULL ? -ENOMEM : 0);
+}
+
+static int
+read_secrets(struct super *s)
+{
+	char *error = NULL;
+	int r = conf_read_secrets(s->conf, &error);
+
+	if (r < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	if (r == 0 && s->conf->access_key_env != NULL)
+		(void)unsetenv(s->conf->access_key_env);
+	return (r < 0 ? r : ask_password(s));
+}
+
+static int
+open_fuse(struct super *s)
+{
+	char *error = NULL;
+	int r = mount_open_fuse(&s->handed.fuse, &error);
+
+	if (r < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	return (r);
+}
+
+static int
+open_control(struct super *s)
+{
+	int r = control_open(s->paths.sock, &s->control);
+
+	if (r < 0)
+		super_fail(s, "control socket %s: %s", s->paths.sock, strerror(-r));
+	return (r);
+}
+
+/* What can be found out without the store and without leaving anything behind. */
+static int
+preflight(struct super *s)
+{
+	int r;
+
+	if ((r = lock_pid_file(s)) < 0 || (r = check_programs(s)) < 0 || (r = check_user(s)) < 0 ||
+	    (r = check_privilege(s)) < 0 || (r = open_fuse(s)) < 0 ||
+	    (r = settle_mount_point(s)) < 0 || (r = read_secrets(s)) < 0 ||
+	    (r = open_control(s)) < 0)
+		return (r);
+	return (0);
+}
+
+/* ---- the word to the parent ----------------------------------------------------------------- */
+
+static void
+tell_parent(struct super *s, const char *word, const char *text)
+{
+	char line[2048];
+	int n;
+
+	if (s->parent_fd < 0)
+		return;
+	n = snprintf(line, sizeof(line), "%s %s\n", word, text);
+	if (n > 0)
+		(void)write_full(s->parent_fd, line,
+		    (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+/* Nobody reads our stderr any more; what roles say there is in the log. */
+static void
+leave_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)dup2(null, STDIN_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	(void)dup2(null, STDERR_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
+void
+start_report_success(struct super *s)
+{
+	tell_parent(s, "ready", s->file);
+	if (s->parent_fd >= 0) {
+		close(s->parent_fd);
+		leave_terminal();
+	}
+	s->parent_fd = -1;
+}
+
+void
+start_report_note(struct super *s, const char *text)
+{
+	log_info("%s", text);
+	tell_parent(s, "note", text);
+}
+
+static void
+report_failure(struct super *s)
+{
+	if (s->parent_fd >= 0)
+		tell_parent(s, "failed", s->fail);
+	else if (s->opt.foreground)
+		(void)fprintf(stderr, "s3backerd: %s\n", s->fail);
+}
+
+/* The parent: prints what arrives.  The end without a last word is a death. */
+static int
+wait_for_child(int fd, const struct super *s)
+{
+	AUTO_FILE FILE *f = fdopen(fd, "r");
+	char line[2048];
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "ready ", 6) == 0)
+			return (EXIT_DONE);
+		if (strncmp(line, "failed ", 7) == 0) {
+			(void)fprintf(stderr, "s3backerd: %s\n", line + 7);
+			return (EXIT_FAILED);
+		}
+		if (strncmp(line, "note ", 5) == 0 && !s->conf->quiet)
+			(void)fprintf(stderr, "s3backerd: %s\n", line + 5);
+	}
+	(void)fprintf(stderr, "s3backerd: the process in the background died (see the log)\n");
+	return (EXIT_FAILED);
+}
+
+/* ---- into the background -------------------------------------------------------------------- */
+
+/*
+ * Twice, so that it leads no session and can never get a terminal.  0 in the daemon; in the parent
+ * 1, with the exit code.
+ */
+static int
+daemonise(struct super *s, int *ret_code)
+{
+	int p[2];
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		super_fail(s, "cannot go into the background: %s", strerror(errno));
+		return (-errno);
+	}
+	if (pid > 0) {
+		close(p[1]);
+		(void)waitpid(pid, NULL, 0); /* the one in between, which is gone at once */
+		*ret_code = wait_for_child(p[0], s);
+		return (1);
+	}
+	close(p[0]);
+	(void)setsid();
+	if ((pid = fork()) != 0)
+		_exit(pid < 0 ? EXIT_FAILED : EXIT_DONE);
+	(void)umask(022);
+	s->parent_fd = p[1];
+	if (chdir("/") < 0)
+		super_fail(s, "cannot go to /: %s", strerror(errno));
+	return (0);
+}
+
+static void
+log_notes(struct super *s)
+{
+	for (const char *const *n = conf_notes(s->conf); *n != NULL; n++)
+		log_info("%s", *n);
+}
+
+int
+start_disk(struct super *s)
+{
+	int code = EXIT_FAILED, r;
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	r = preflight(s);
+	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)
+		return (code);
+	/* Until the user has been told, what matters is told by the pipe, not by the log. */
+	log_open("s3backerd", s->conf->log_to,
+	    conf_enum_word(CONF_logLevel, s->conf->log_level), s->opt.foreground);
+	if (r == 0) {
+		(void)pidfile_write(s->pidfile);
+		log_notes(s);
+		r = disk_run(s);
+	}
+	disk_end(s);
+	if (s->fail != NULL && !s->was_running)
+		report_failure(s);
+	log_flush();
+	return (s->fail != NULL ? EXIT_FAILED : EXIT_DONE);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * super.h -- all that s3backerd knows about its disk, in one struct.
+ *
+ * Process:  s3backerd.    Threads: none, ever: it forks, and its one sleep is poll(2).
+ * Owns:     everything below; super_close() releases it, also when half of it is missing.
+ *
+ * What happens over the life of a disk is one phase after the other:
+ *
+ *	ROLES --all ready--> PROBING --a byte was read--> RUNNING --stop--> UNMOUNTING --> DRAINING
+ *	  |                     |                           |    mount gone      |            |
+ *	  +------ failed -------+                           +------> DETACHED ---)------------+
+ *	  v                     v                                    (lazy umount: users left)|
+ *	ENDING <------------------------------------------------------------------------------+
+ *	  |  all roles gone
+ *	  v
+ *	OVER    token dropped, files removed
+ *
+ * Nothing in the loop may block on the disk itself, or a hung role could never be replaced: what
+ * touches the mount (reading it, unmounting it) runs in a helper process, see helper.h.
+ */
+#ifndef S3B_SUPERVISOR_SUPER_H
+#define S3B_SUPERVISOR_SUPER_H
+
+#include <bsd/sys/queue.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/ring.h"
+#include "ipc/shm.h"
+
+#include "common/diskname.h"
+#include "common/role.h"
+
+#include "supervisor/words.h"
+
+struct conf;
+struct control;
+struct pidfh;
+struct super;
+struct vault;
+
+enum phase {
+	PHASE_ROLES,
+	PHASE_PROBING,
+	PHASE_RUNNING,
+	PHASE_DETACHED,
+	PHASE_UNMOUNTING,
+	PHASE_DRAINING,
+	PHASE_ENDING,
+	PHASE_OVER
+};
+
+/* What the command line said. */
+struct options {
+	const char	*config;	/* as given */
+	char		*config_real;	/* absolute */
+	const char	**overrides;	/* NULL-terminated "key=value" */
+	unsigned	 noverrides;
+	bool		 foreground;
+	bool		 keep_dirty;
+};
+
+/*
+ * Descriptors that outlive the roles, and in a later stage this program as well: restart with
+ * exec, or systemd's descriptor store.  -1 where there is none yet.
+ */
+struct handed {
+	int shm;			/* owned by struct shm; a copy of its number */
+	int cache;			/* cache file or memfd, from cachemgr */
+	int fuse;			/* /dev/fuse, mounted */
+	int supbell;			/* our eventfd */
+	int upbell[IPC_MAX_UPLOADERS];
+};
+
+enum role_state {
+	ROLE_NONE,			/* never started */
+	ROLE_STARTING,			/* exec'd, READY has not come */
+	ROLE_RUNNING,
+	ROLE_LEAVING,			/* asked to end: its death is no news */
+	ROLE_WAITING,			/* dead, to be started again at respawn_us */
+	ROLE_GONE			/* dead, and not to be started again */
+};
+
+struct role {
+	uint32_t	proc;
+	enum role_state	state;
+	pid_t		pid;		/* 0: nobody */
+	int		sock;		/* our end of ROLE_CTL_FD */
+	int		err_fd;		/* what it writes to stderr; -1 with -f */
+	uint64_t	started_us;
+	uint64_t	ready_by_us;	/* STARTING: patience ends; LEAVING: SIGKILL */
+	uint64_t	respawn_us;	/* WAITING */
+	unsigned	deaths;		/* in a row, for the back-off */
+	uint32_t	bury_epoch;	/* cachemgr must bury up to this one before a respawn */
+	bool		buried;		/* it said so */
+	bool		restarting;	/* LEAVING because of `restart` */
+	bool		hung;		/* reported as not moving */
+	char		fail[512];	/* text of its FAIL */
+	struct words	words;		/* what it writes to stderr */
+};
+
+enum helper_kind { HELPER_NONE, HELPER_PROBE, HELPER_UMOUNT };
+
+struct helper {				/* one at a time */
+	enum helper_kind kind;
+	pid_t		 pid;
+	uint64_t	 deadline_us;
+};
+
+struct token {				/* the mount token of this disk, see token.h */
+	uint32_t	value;		/* 0: none of ours is in the bucket */
+	unsigned	fence;		/* 0 none, 1 weak, 2 strong */
+	char		instance[33];
+};
+
+struct pending {			/* a command to cachemgr without its DONE */
+	TAILQ_ENTRY(pending) link;
+	struct ipc_msg	msg;
+	bool		sent;
+	void		(*done)(struct super *, void *arg, int status);
+	void		*arg;
+};
+TAILQ_HEAD(pending_list, pending);
+
+struct super {
+	struct options	 opt;
+	struct conf	*conf;		/* without secrets once the roles are started */
+	struct vault	*vault;		/* the uploaders' configuration, with secrets */
+	struct disk_paths paths;
+	struct pidfh	*pidfile;
+	int		 parent_fd;	/* whoever typed `start` waits on it; -1: nobody */
+	char		*file;		/* the disk's file: MOUNTPOINT/file */
+
+	struct handed	 handed;
+	struct shm	 shm;		/* base NULL: not made yet */
+	struct role	*role;		/* [nprocs], by process number; row 0 is unused */
+	uint32_t	 nprocs;
+	struct token	 token;
+	uint64_t	 size;		/* of the disk, bytes */
+
+	enum phase	 phase;
+	int		 sig_fd, mountinfo_fd;
+	bool		 mounted;
+	struct helper	 helper;
+	struct control	*control;
+
+	struct ipc_ring_end to_cm, from_cm;
+	struct pending_list pending;
+	uint64_t	 next_req;
+
+	/* The stop that is under way. */
+	bool		 keep_dirty;	/* do not wait for the bucket */
+	uint64_t	 stop_retry_us;	/* when to ask cachemgr once more */
+	bool		 stop_wanted;	/* stop as soon as the start is through */
+	bool		 drain_failed;	/* changes remain in the cache */
+	uint64_t	 left_dirty;	/* bytes that stayed in the cache file */
+	bool		 was_running;	/* it got as far as RUNNING */
+	char		*fail;		/* why the disk ends; NULL: because it was asked to */
+	uint32_t	 restart_next;	/* next row that `restart` replaces; 0: none under way */
+};
+
+/* main loop: from PHASE_ROLES to PHASE_OVER.  0, or 1 when the disk ended by a failure. */
+int	super_run(struct super *);
+void	super_close(struct super *);
+
+/*
+ * The first reason is kept: it is why the disk ends.  While starting it is what the user is told;
+ * later it goes to the log, and the disk is stopped.
+ */
+void	super_fail(struct super *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- what the modules hand to the loop ---------------------------------------------------- */
+struct watch {
+	void	(*ready)(struct super *, void *arg, short revents);
+	void	*arg;
+};
+
+#define WATCH_MAX 512
+
+struct watch_set {
+	unsigned	n;
+	struct pollfd	fd[WATCH_MAX];
+	struct watch	watch[WATCH_MAX];
+};
+
+void	watch_add(struct watch_set *, int fd, short events,
+	    void (*ready)(struct super *, void *arg, short revents), void *arg);
+
+#endif

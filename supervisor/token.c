@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: ISC */
+#include "supervisor/token.h"
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/conf.h"
+#include "common/durable.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+
+#include "supervisor/storetool.h"
+#include "supervisor/super.h"
+
+#include "supervisor/guard.h"
+
+#define ASK_LIMIT_US (60 * US_PER_S)
+
+/* What the store says about a token. */
+struct held {
+	bool	 present;
+	uint32_t value;
+	char	 etag[160], host[256], since[64], boot[64], pid[24], instance[64];
+};
+
+static int refuse(int err, char **ret_error, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int
+refuse(int err, char **ret_error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(ret_error, fmt, ap) < 0)
+		*ret_error = NULL;
+	va_end(ap);
+	return (err);
+}
+
+static void
+parse_held(const char *answer, struct held *h)
+{
+	h->value = (uint32_t)storetool_number(answer, "token", 16);
+	h->present = storetool_number(answer, "present", 10) != 0 || h->value != 0;
+	(void)storetool_value(answer, "etag", h->etag, sizeof(h->etag));
+	(void)storetool_value(answer, "host", h->host, sizeof(h->host));
+	(void)storetool_value(answer, "since", h->since, sizeof(h->since));
+	(void)storetool_value(answer, "boot", h->boot, sizeof(h->boot));
+	(void)storetool_value(answer, "pid", h->pid, sizeof(h->pid));
+	(void)storetool_value(answer, "instance", h->instance, sizeof(h->instance));
+}
+
+/* ---- the state file ------------------------------------------------------------------------- */
+
+static bool
+read_first_line(const char *path, char *buf, size_t len)
+{
+	AUTO_FILE FILE *f = fopen(path, "re");
+
+	buf[0] = '\0';
+	if (f == NULL || fgets(buf, (int)len, f) == NULL)
+		return (false);
+	buf[strcspn(buf, "\n")] = '\0';
+	return (true);
+}
+
+/* The instance that this machine has noted for this disk; empty if there is none. */
+static void
+read_state(const char *path, char instance[33])
+{
+	AUTO_FILE FILE *f = fopen(path, "re");
+	char line[1024];
+
+	instance[0] = '\0';
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "instance=", 9) == 0)
+			(void)strlcpy(instance, line + 9, 33);
+	}
+}
+
+static int
+write_state(const struct super *s)
+{
+	char text[4096];
+	int n = snprintf(text, sizeof(text), "instance=%s\ntoken=%08x\nconfig=%s\nmountPoint=%s\n",
+	    s->token.instance, s->token.value, s->opt.config_real, s->conf->mount_point);
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return (-ENAMETOOLONG);
+	return (durable_write_file(AT_FDCWD, s->paths.state, text, (size_t)n, 0600));
+}
+
+static void
+make_instance(char instance[33])
+{
+	uint32_t r[4];
+
+	arc4random_buf(r, sizeof(r));
+	(void)snprintf(instance, 33, "%08x%08x%08x%08x", r[0], r[1], r[2], r[3]);
+}
+
+/* ---- who ------------------------------------------------------------------------------------ */
+
+/* 20261124T194500Z -> 2026-11-24 19:45:00 UTC; anything else as it is. */
+static const char *
+readable_time(const char *iso, char buf[64])
+{
+	if (strlen(iso) == 16 && iso[8] == 'T' && iso[15] == 'Z')
+		(void)snprintf(buf, 64, "%.4s-%.2s-%.2s %.2s:%.2s:%.2s UTC", iso, iso + 4, iso + 6,
+		    iso + 9, iso + 11, iso + 13);
+	else
+		(void)snprintf(buf, 64, "%.40s", *iso != '\0' ? iso : "an unknown time");
+	return (buf);
+}
+
+static void
+describe(const struct held *h, char *buf, size_t len)
+{
+	char when[64];
+
+	(void)snprintf(buf, len, "%s%s%s since %s (token %08x)",
+	    h->host[0] != '\0' ? h->host : "an unknown machine", h->pid[0] != '\0' ? " pid " : "",
+	    h->pid, readable_time(h->since, when), h->value);
+}
+
+static int
+refuse_held(const struct super *s, const struct held *h, char **ret_error)
+{
+	char who[500];
+
+	if (h->value == TOKEN_SHARED)
+		return (refuse(-EBUSY, ret_error, "the disk is mounted in shared mode by other machines "
+		    "(sharedDiskMode = yes joins them)"));
+	describe(h, who, sizeof(who));
+	return (refuse(-EBUSY, ret_error, "the disk is mounted by %s: stop it there; if that machine is "
+	    "dead for good: s3backerctl -c %s reset-mounted-flag", who, s->opt.config_real));
+}
+
+/* ---- taking --------------------------------------------------------------------------------- */
+
+static int
+ask_held(struct storetool *t, struct held *ret_held, char **ret_error)
+{
+	int r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-get");
+
+	*ret_held = (struct held){0};
+	if (r >= 0)
+		parse_held(t->answer, ret_held);
+	return (r < 0 ? r : 0);
+}
+
+static void
+make_body(const struct super *s, char *buf, size_t len)
+{
+	char host[256] = "unknown", when[TIME_ISO_LEN], boot[64], text[700];
+
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)read_first_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+	(void)snprintf(text, sizeof(text), "%s\n%s\nboot=%s\npid=%d\ninstance=%s\n", host,
+	    time_iso_basic(wall_us(), when), boot, (int)getpid(), s->token.instance);
+	storetool_encode(text, buf, len);
+}
+
+/* replace: over what `h` describes.  1: somebody was faster. */
+static int
+put_token(struct super *s, struct storetool *t, const struct held *h, bool replace,
+    char **ret_error)
+{
+	char body[2100], etag[480], fence[16];
+	int r;
+
+	if ((r = write_state(s)) < 0) /* T3 */
+		return (refuse(r, ret_error, "%s: %s", s->paths.state, strerror(-r)));
+	make_body(s, body, sizeof(body));
+	storetool_encode(h->etag, etag, sizeof(etag));
+	if (replace)
+		r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-replace token=%08x body=%s etag=%s",
+		    s->token.value, body, etag);
+	else
+		r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-take token=%08x body=%s",
+		    s->token.value, body);
+	if (r != 0)
+		return (r);
+	(void)storetool_value(t->answer, "fence", fence, sizeof(fence));
+	s->token.fence = strcmp(fence, "strong") == 0 ? 2 : strcmp(fence, "weak") == 0 ? 1 : 0;
+	return (0);
+}
+
+static int
+take(struct super *s, struct storetool *t, const struct held *h, bool replace, char **ret_error)
+{
+	static const char *const word[] = {"none", "weak", "strong"};
+	struct held winner = {0};
+	char *ignored = NULL;
+	int r;
+
+	s->token.value = TOKEN_SHARED;
+	if (!s->conf->shared_disk_mode)
+		s->token.value = 1 + arc4random_uniform(TOKEN_SHARED - 1);
+	r = put_token(s, t, h, replace, ret_error);
+	if (r != 0)
+		s->token.value = 0;
+	if (r == 1) {
+		parse_held(t->answer, &winner);
+		return (refuse_held(s, &winner, ret_error));
+	}
+	if (r < 0)
+		return (r);
+	log_info("mount token taken: token=%08x fence=%s", s->token.value, word[s->token.fence]);
+	if (s->conf->fence == CONF_FENCE_STRONG && s->token.fence < 2 && !replace) {
+		(void)token_drop(s, t, &ignored);
+		free(ignored);
+		return (refuse(-ENOTSUP, ret_error, "fence = strong: this store cannot create an object "
+		    "only if it is absent (fence = auto accepts that)"));
+	}
+	if (s->token.fence < 2 && !replace)
+		log_warn("the store cannot create an object only if it is absent: two machines that "
+			 "start in the same moment could both believe to be alone (fence = strong "
+			 "refuses such a store)");
+	return (0);
+}
+
+static bool
+is_ours(const struct held *h, const char *noted)
+{
+	return (noted[0] != '\0' && strcmp(h->instance, noted) == 0);
+}
+
+int
+token_acquire(struct super *s, struct storetool *t, char **ret_error)
+{
+	const struct conf *conf = s->conf;
+	char noted[33], who[500];
+	struct held h;
+	int r;
+
+	s->token = (struct token){0};
+	if (conf->fence == CONF_FENCE_OFF) {
+		log_warn("fence = off: nothing keeps a second machine from writing this disk");
+		return (0);
+	}
+	if ((r = ask_held(t, &h, ret_error)) < 0)
+		return (r);
+	read_state(s->paths.state, noted);
+	if (h.present && !is_ours(&h, noted) && !conf->force &&
+	    !(conf->shared_disk_mode && h.value == TOKEN_SHARED))
+		return (refuse_held(s, &h, ret_error)); /* T1 */
+	if (conf->read_only)
+		return (0); /* T4 */
+	if (noted[0] != '\0')
+		(void)strlcpy(s->token.instance, noted, sizeof(s->token.instance));
+	else
+		make_instance(s->token.instance);
+	if (h.present) {
+		describe(&h, who, sizeof(who));
+		if (is_ours(&h, noted))
+			log_info("taking over the mount token of an earlier start: %s", who);
+		else if (h.value != TOKEN_SHARED)
+			log_warn("force: taking the mount token from %s", who);
+	}
+	return (take(s, t, &h, h.present, ret_error));
+}
+
+/* ---- releasing ------------------------------------------------------------------------------ */
+
+int
+token_drop(struct super *s, struct storetool *t, char **ret_error)
+{
+	int r;
+
+	if (s->token.value == 0 || s->token.value == TOKEN_SHARED)
+		return (0);
+	r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-drop token=%08x", s->token.value);
+	if (r < 0)
+		return (r);
+	if (storetool_number(t->answer, "dropped", 10) == 0)
+		log_warn("the mount token in the bucket is not ours any more; left as it is");
+	s->token.value = 0;
+	(void)durable_unlink(AT_FDCWD, s->paths.state);
+	return (0);
+}
+
+int
+token_reset(struct storetool *t, char **ret_text, char **ret_error)
+{
+	char who[500];
+	struct held h;
+	int r;
+
+	*ret_text = NULL;
+	if ((r = ask_held(t, &h, ret_error)) < 0)
+		return (r);
+	if (!h.present) {
+		*ret_text = strdup("nobody holds the mount token");
+		return (0);
+	}
+	describe(&h, who, sizeof(who));
+	r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-drop token=%08x", h.value);
+	if (r < 0)
+		return (r);
+	if (storetool_number(t->answer, "dropped", 10) == 0)
+		return (refuse(-EAGAIN, ret_error, "the token changed meanwhile: it was held by %s", who));
+	if (asprintf(ret_text, "released; it was held by %s", who) < 0)
+		*ret_text = NULL;
+	return (0);
+}

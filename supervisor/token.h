@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * token.h -- the mount token: one machine at a time.
+ *
+ * The object PREFIX + "s3backer-mounted" carries a number in a header; that is all the old program
+ * looks at.  Its body begins like the old program's and goes on with lines of our own:
+ *
+ *	HOST\n  YYYYMMDDTHHMMSSZ\n  boot=ID\n  pid=N\n  instance=ID\n
+ *
+ *  T1 Somebody else's token: refused, with who, since when, and how to release it.
+ *  T2 Ours after a crash is taken over without a question: its instance is the one in our state
+ *     file, which lies beside the cache file, or in runDir (then it is of this boot).
+ *  T3 The state file is written before the token, so there is no token that nobody knows.
+ *  T4 readOnly mounts look and do not take.  sharedDiskMode shares 7fffffff and leaves it there.
+ *     fence = off neither looks nor takes; fence = strong refuses a store that cannot create
+ *     an object only if it is absent.
+ *  T5 Changes left in the cache file at a stop: the token stays, and T2 lets the next start in.
+ */
+#ifndef S3B_SUPERVISOR_TOKEN_H
+#define S3B_SUPERVISOR_TOKEN_H
+
+#include <stdbool.h>
+
+struct storetool;
+struct super;
+
+#define TOKEN_SHARED 0x7fffffffu
+
+/* 0, or -errno and one line.  Fills s->token. */
+int	token_acquire(struct super *, struct storetool *, char **ret_error);
+/* Ours goes, and the state file with it.  Another's stays. */
+int	token_drop(struct super *, struct storetool *, char **ret_error);
+/* reset-mounted-flag: whoever holds it.  *ret_text: who did. */
+int	token_reset(struct storetool *, char **ret_text, char **ret_error);
+
+#endif
