@@ -18,6 +18,7 @@ slots_open(struct cachemgr *cm)
 {
 	uint32_t n = cm->shm->geo.nslots;
 
+	cm->nfree = 0; /* rebuilding freed some already; they are FREE, and counted below */
 	/* A stack with slot 0 on top: a disk that is hardly used touches the file's beginning only.
 	 */
 	for (uint32_t i = n; i-- > 0;)
