@@ -241,7 +241,7 @@ report_failure(struct super *s)
 {
 	if (s->parent_fd >= 0)
 		tell_parent(s, "failed", s->fail);
-	else if (s->opt.foreground)
+	else
 		(void)fprintf(stderr, "s3backerd: %s\n", s->fail);
 }
 
