@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+#
+# One big scan does not throw out what is used all the time.
+
+LIMIT=90
+. "$(dirname "$0")/lib.sh"
+
+hot() { # read the hot set: 16 blocks here and there
+	local i
+	for i in $(seq 0 15); do
+		dd if="$file" of=/dev/null bs=64k skip=$((i * 37 + 3)) count=1 iflag=direct status=none
+	done
+}
+get_count() { server_stats get; }
+
+store s3
+write_conf blockCacheSize=96 readAhead=0
+must_start
+put "$file" 0 $((64 << 20)) all
+restart_cold
+hot; hot; hot; hot
+before=$(get_count)
+hot
+is "$(($(get_count) - before))" 0 "the hot set is cached"
+dd if="$file" of=/dev/null bs=64k iflag=direct status=none
+expect_counter cache.evictions -gt 800 "a scan of ten times the cache"
+before=$(get_count)
+hot
+le "$(($(get_count) - before))" 3 "blocks of the hot set that had to be fetched again"
+stop_disk
+done_testing

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+#
+# Each role is killed while the disk is in use: nobody sees an error, nothing is lost.
+
+LIMIT=180
+. "$(dirname "$0")/lib.sh"
+SEED=${SEED:-$(date +%s)}
+
+resends() { # can the kernel send unanswered requests again?
+	local v
+	v=$(uname -r)
+	[ "$(printf '%s\n6.9\n' "${v%%-*}" | sort -V | head -n 1)" = 6.9 ]
+}
+is_back() { # is_back ROLE OLDPID
+	local pid
+	pid=$(role_pid "$1")
+	[ -n "$pid" ] && [ "$pid" != 0 ] && [ "$pid" != "$2" ]
+}
+
+kill_role() { # kill_role ROLE TIMES
+	local role=$1 n pid io
+	must_start
+	rm -f model && truncate -s 32m model
+	blockio run -d "$file" -m model -s "$SEED" -t 6 -T $((4 + $2)) -D >io.out 2>&1 &
+	io=$!
+	for n in $(seq "$2"); do
+		pid=$(role_pid "$role")
+		kill -9 "$pid"
+		wait_for 20 is_back "$role" "$pid" || break
+		wait_for 20 test "$(get "$file" 0 1 | wc -c)" = 1
+	done
+	is "$n" "$2" "$role: killed and replaced $2 times"
+	wait "$io"
+	ok $? "$role: no error and no wrong byte meanwhile (seed $SEED)" || { sed 's/^/# /' io.out; disk_log 10; }
+	expect_counter "processes[] | select(.role == \"$role\") | .restarts" -ge "$2" "$role: restarts are counted"
+	has "$(cat "$run/log")" "$role died: pid=$pid signal=KILL" "$role: an obituary in the log"
+	restart_cold
+	ok $? "$role: stop, empty cache, start" || disk_log
+	quietly blockio verify -d "$file" -m model
+	ok $? "$role: all bytes from the bucket"
+	stop_disk
+	nothing_left "$role: nothing is left"
+	rm -f "$run/log"
+}
+
+store s3
+latency 5
+write_conf size=32m blockCacheFile="$work/cache" blockCacheSize=200
+kill_role uploader.0 4
+kill_role cachemgr 4
+if resends; then
+	kill_role frontend 4
+else
+	note "Linux before 6.9: the death of a frontend ends the mount"
+fi
+write_conf memory size=32m blockCacheSize=200 prefix=m-
+kill_role cachemgr 2
+done_testing
