@@ -208,13 +208,17 @@ bury_confirmed(struct super *s, uint32_t proc, uint32_t epoch)
 		s->role[proc].buried = true;
 }
 
+bool
+bury_is_done(const struct super *s, uint32_t proc, uint32_t epoch)
+{
+	return (atomic_load(&shm_proc(&s->shm, proc)->buried_by) >= epoch);
+}
+
 static bool
 is_buried(const struct super *s, const struct role *r)
 {
-	const struct proc_slot *p = shm_proc(&s->shm, r->proc);
-
 	/* cachemgr buries others; it has nobody to bury it, its successor reads the tables. */
-	return (r->proc == PROC_CACHEMGR || r->buried || atomic_load(&p->buried_by) >= r->bury_epoch);
+	return (r->proc == PROC_CACHEMGR || r->buried || bury_is_done(s, r->proc, r->bury_epoch));
 }
 
 /* What the dead left unread: a FAIL, the last lines on stderr. */

@@ -24,6 +24,7 @@ bool	bury_all_running(const struct super *, uint32_t from, uint32_t to);
 
 void	bury_watch(struct super *, struct watch_set *);	/* their sockets and stderr */
 void	bury_children(struct super *);			/* SIGCHLD */
+bool	bury_is_done(const struct super *, uint32_t proc, uint32_t epoch);
 void	bury_confirmed(struct super *, uint32_t proc, uint32_t epoch);
 uint64_t bury_timers(struct super *, uint64_t now);
 

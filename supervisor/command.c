@@ -118,10 +118,17 @@ command_replies(struct super *s)
 void
 command_resend(struct super *s)
 {
-	struct pending *p;
+	struct pending *p, *next;
 
-	TAILQ_FOREACH(p, &s->pending, link)
+	TAILQ_FOREACH_SAFE(p, &s->pending, link, next) {
+		/* Its successor may be alive already: burying twice would take what is in use. */
+		if (p->msg.type == IPC_DEAD && bury_is_done(s, p->msg.off, (uint32_t)p->msg.arg)) {
+			TAILQ_REMOVE(&s->pending, p, link);
+			free(p);
+			continue;
+		}
 		p->sent = false;
+	}
 	push_unsent(s);
 }
 

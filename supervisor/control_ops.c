@@ -121,6 +121,22 @@ op_restart(struct client *c, json_t *req)
 }
 
 static void
+on_set_done(struct super *s, void *arg, int status)
+{
+	struct client *c = arg;
+
+	(void)s;
+	/* The new value is in the configuration already; only the running processes lack it. */
+	if (status == -EINVAL)
+		client_ok(c, json_pack("{s:s}", "note",
+		    "the processes use it from their next start on (s3backerd restart)"));
+	else if (status < 0)
+		client_error(c, EXIT_FAILED, "set: %s", strerror(-status));
+	else
+		client_ok(c, NULL);
+}
+
+static void
 op_set(struct client *c, json_t *req)
 {
 	const char *key = json_string_value(json_object_get(req, "key"));
@@ -138,7 +154,7 @@ op_set(struct client *c, json_t *req)
 		client_error(c, EXIT_FAILED, "%s", text != NULL ? text : strerror(-r));
 	} else if (r == SET_BY_CACHEMGR) {
 		c->wait = WAIT_DONE;
-		if (command_send(c->super, m, on_done, c) < 0)
+		if (command_send(c->super, m, on_set_done, c) < 0)
 			client_error(c, EXIT_FAILED, "set: out of memory");
 	} else {
 		client_ok(c, json_pack("{s:s}", "note", text != NULL ? text : ""));

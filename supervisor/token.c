@@ -166,7 +166,7 @@ make_body(const struct super *s, char *buf, size_t len)
 
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)read_first_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-	(void)snprintf(text, sizeof(text), "%s\n%s\nboot=%s\npid=%d\ninstance=%s\n", host,
+	(void)snprintf(text, sizeof(text), "%s\n%s\nboot: %s\npid: %d\ninstance: %s\n", host,
 	    time_iso_basic(wall_us(), when), boot, (int)getpid(), s->token.instance);
 	storetool_encode(text, buf, len);
 }

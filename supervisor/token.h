@@ -5,7 +5,7 @@
  * The object PREFIX + "s3backer-mounted" carries a number in a header; that is all the old program
  * looks at.  Its body begins like the old program's and goes on with lines of our own:
  *
- *	HOST\n  YYYYMMDDTHHMMSSZ\n  boot=ID\n  pid=N\n  instance=ID\n
+ *	HOST\n  YYYYMMDDTHHMMSSZ\n  boot: ID\n  pid: N\n  instance: ID\n
  *
  *  T1 Somebody else's token: refused, with who, since when, and how to release it.
  *  T2 Ours after a crash is taken over without a question: its instance is the one in our state
