@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/* test_retry.c -- classes of failures, pauses, and the budget that a store's outage meets. */
+#include <errno.h>
+
+#include "tests/unit/tap.h"
+#include "uploader/retry.h"
+
+static void
+classes(void)
+{
+	ok(fail_of(200, "", 0, false) == FAIL_NONE && fail_of(206, "", 0, false) == FAIL_NONE,
+	    "2xx is success");
+	is_int(fail_of(200, "InternalError", 0, false), FAIL_TRANSIENT, "an error under 200 is none");
+	is_int(fail_of(404, "NoSuchKey", 0, false), FAIL_ABSENT, "no such key: absent");
+	is_int(fail_of(404, "", 0, false), FAIL_ABSENT, "404 without a word: absent");
+	is_int(fail_of(404, "NoSuchBucket", 0, false), FAIL_PERMANENT, "no bucket is not a zero block");
+	is_int(fail_of(404, "", 0, true), FAIL_BAD_REPLY, "a proxy's 404 page is not a zero block");
+	is_int(fail_of(403, "RequestTimeTooSkewed", 0, false), FAIL_CLOCK, "clock");
+	is_int(fail_of(400, "AuthorizationHeaderMalformed", 0, false), FAIL_REGION, "region");
+	is_int(fail_of(301, "", 0, false), FAIL_REGION, "301");
+	is_int(fail_of(403, "SignatureDoesNotMatch", 0, false), FAIL_DENIED, "wrong secret");
+	is_int(fail_of(503, "SlowDown", 0, false), FAIL_THROTTLED, "slow down");
+	is_int(fail_of(500, "", 0, true), FAIL_TRANSIENT, "500 of a proxy");
+	is_int(fail_of(501, "", 0, false), FAIL_UNSUPPORTED, "501");
+	is_int(fail_of(412, "", 0, false), FAIL_CONDITION, "412");
+	is_int(fail_of(400, "BadDigest", 0, false), FAIL_TRANSIENT, "damaged on the way: again");
+	is_int(fail_of(400, "", 0, false), FAIL_PERMANENT, "other 400");
+	is_int(fail_of(0, "", -ETIMEDOUT, false), FAIL_TRANSIENT, "timeout");
+	is_int(fail_of(200, "", -EILSEQ, false), FAIL_BAD_REPLY, "too short");
+	is_int(fail_errno(FAIL_TRANSIENT, 0, -ETIMEDOUT), -ETIMEDOUT, "errno of a timeout");
+	is_int(fail_errno(FAIL_TRANSIENT, 0, -ECONNREFUSED), -ENXIO, "errno of no connection");
+	is_int(fail_errno(FAIL_DENIED, 403, 0), -EPERM, "errno of 403");
+	is_int(fail_errno(FAIL_DATA, 200, 0), -EIO, "errno of bad data");
+}
+
+static void
+pauses(void)
+{
+	struct retry_policy p = {200000, 30000000}, forever = {200000, 0};
+	struct retry r = {0};
+	uint64_t pause = 0, sum = 0;
+	unsigned n = 0;
+
+	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, UINT32_MAX, &pause) && pause > 199000 &&
+		pause <= 200000, "the first pause is at most the initial one");
+	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, UINT32_MAX, &pause) && pause > 399000 &&
+		pause <= 400000, "then twice that");
+	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, 0, &pause) && pause == 0, "jitter reaches down to 0");
+	ok(retry_next(&r, &p, FAIL_DENIED, 0, 0, &pause) && pause >= 800000,
+	    "what the user must heal is not asked at once");
+	ok(retry_next(&r, &p, FAIL_THROTTLED, 5000000, 0, &pause) && pause == 5000000, "Retry-After");
+	r = (struct retry){0};
+	while (retry_next(&r, &p, FAIL_TRANSIENT, 0, UINT32_MAX, &pause)) {
+		sum += pause;
+		n++;
+	}
+	ok(sum > 29900000 && sum <= 30000000, "gives up after 30 s of pauses");
+	ok(n >= 7 && n <= 9, "which are 8 or so: %u", n);
+	r = (struct retry){0};
+	for (n = 0; n < 1000; n++)
+		if (!retry_next(&r, &forever, FAIL_TRANSIENT, 0, UINT32_MAX, &pause))
+			break;
+	ok(n == 1000 && pause <= RETRY_PAUSE_CAP_US, "0 is for ever, and a pause has a cap");
+	r = (struct retry){0};
+	for (n = 0; n < 100000 && retry_next(&r, &p, FAIL_TRANSIENT, 0, 0, &pause);)
+		n++;
+	ok(n < 100000, "even pauses of nothing come to an end");
+}
+
+static void
+budget(void)
+{
+	struct retry_budget b;
+	unsigned n = 0;
+	uint64_t now = 1000000, wait;
+
+	retry_budget_init(&b, 10, 2, now);
+	while (retry_budget_take(&b, now) == 0)
+		n++;
+	is_int(n, 10, "a burst as large as the budget");
+	wait = retry_budget_take(&b, now);
+	ok(wait >= 499000 && wait <= 501000, "then one each half second: %llu",
+	    (unsigned long long)wait);
+	is_int(retry_budget_take(&b, now + wait), 0, "which may go when it was told to");
+	for (n = 0; n < 10; n++)
+		retry_budget_success(&b);
+	is_int(retry_budget_take(&b, now + wait), 0, "ten successes pay for one retry");
+	for (n = 0; n < 1000; n++)
+		retry_budget_success(&b);
+	for (n = 0; retry_budget_take(&b, now + wait) == 0;)
+		n++;
+	is_int(n, 10, "it does not grow without bound");
+	for (n = 0; n < 1000 && retry_budget_take(&b, now + wait + n * 100) != 0;)
+		n++;
+	ok(n == 1000, "asking often does not lose");
+	is_int(retry_budget_take(&b, now + wait + 600000), 0, "what was earned in small pieces");
+}
+
+int
+main(void)
+{
+	classes();
+	pauses();
+	budget();
+	return (tap_done());
+}

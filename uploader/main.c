@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * main.c -- s3backer-uploader: moves blocks between the cache and the store.
+ *
+ * Process:  one of a pool; the only role with network access and keys.
+ * Threads:  this one, which runs all transfers; two that hash; for a directory store eight more.
+ * Stops:    on SIGTERM, or when s3backerd is gone: finishes what is in flight, gives back what is
+ *           waiting for a retry, leaves.
+ * Exit:     0 done, 1 respawn me, 2 do not respawn me (role.h).
+ *
+ * Without a segment it is the store tool: see tool.c.
+ */
+#include <errno.h>
+#include <gcrypt.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/blockmath.h"
+#include "common/conf.h"
+#include "common/confine.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+#include "ipc/bell.h"
+#include "ipc/proc_table.h"
+#include "uploader/codec.h"
+#include "uploader/jobs.h"
+#include "uploader/uploader.h"
+
+#include "uploader/guard.h"
+
+#define HASH_THREADS	 2
+#define MESSAGES_A_TURN	 64
+#define LOOK_AROUND_US	 (200 * US_PER_MS) /* is s3backerd still there? */
+#define BUDGET_TOKENS	 64		   /* retries in a burst, whole pool */
+#define BUDGET_PER_S	 16
+
+/* A share of something of the whole pool, at least one. */
+static unsigned
+share(const struct uploader *up, unsigned n)
+{
+	uint32_t pool = up->env->shm->geo.nuploaders;
+
+	return ((unsigned)max_u64(div_up(n, pool), 1));
+}
+
+static int
+open_store(struct uploader *up, char **ret_error)
+{
+	struct role_env *env = up->env;
+	const struct shm_geometry *g = &env->shm->geo;
+	struct conf *conf = env->conf;
+	struct store_env se = {
+	    .conf = conf,
+	    .loop = &up->loop,
+	    .jobs = up->jobs,
+	    .codec = up->codec,
+	    .counters = env->counters,
+	    .names = {conf->prefix_full, strlen(conf->prefix_full), conf->block_hash_prefix, g->nblocks},
+	    .block_size = g->block_size,
+	    .file_size = g->nblocks * g->block_size,
+	    .max_transfers = share(up, conf_max_transfers(conf, g->block_size)),
+	    .nprocesses = g->nuploaders,
+	};
+
+	return (store_open(&se, conf->store_is_dir, &up->store, ret_error));
+}
+
+static void
+open_policies(struct uploader *up)
+{
+	const struct conf *conf = up->env->conf;
+
+	up->get_policy = (struct retry_policy){conf->initial_retry_pause_us, conf->max_retry_pause_us};
+	up->change_policy = (struct retry_policy){conf->initial_retry_pause_us, 0};
+	up->settle_us = conf->timeout_us;
+	retry_budget_init(&up->budget, share(up, BUDGET_TOKENS), share(up, BUDGET_PER_S), now_us());
+}
+
+static int
+uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
+{
+	int error;
+
+	up->env = env;
+	TAILQ_INIT(&up->work);
+	if (env->fd[ROLE_FD_CACHE] < 0)
+		return (-EBADF);
+	if ((error = confine_role_why("uploader", env->conf, ret_error)) < 0 ||
+	    (error = loop_open(&up->loop)) < 0 ||
+	    (error = peer_open(up)) < 0 ||
+	    (error = jobs_open(HASH_THREADS, &up->loop, &up->jobs)) < 0 ||
+	    (error = codec_open(env->conf, &up->codec, ret_error)) < 0 ||
+	    (error = open_store(up, ret_error)) < 0)
+		return (error);
+	open_policies(up);
+	return (0);
+}
+
+static void
+uploader_close(struct uploader *up)
+{
+	store_close(&up->store);
+	jobs_close(&up->jobs);
+	codec_close(&up->codec);
+	loop_close(&up->loop);
+	free(up->outbox);
+}
+
+static void
+leave_when_told(struct uploader *up)
+{
+	if (up->leaving || (!role_stop_requested && !role_orphaned(up->env)))
+		return;
+	up->leaving = true;
+	log_debug("leaving: requests=%u", up->nwork);
+	work_leave(up);
+}
+
+static void
+run(struct uploader *up)
+{
+	struct role_env *env = up->env;
+	uint64_t next_look = 0;
+
+	while (!up->leaving || up->nwork > 0 || up->out_n > 0) {
+		uint64_t now = now_us(), deadline;
+		int work;
+
+		ipc_bell_clear(env->bell, up->bell_fd);
+		if (now >= next_look || role_stop_requested) {
+			leave_when_told(up);
+			next_look = now + LOOK_AROUND_US;
+		}
+		/* What comes after the order to leave stays in the ring, for the next of us. */
+		work = up->leaving ? 0 : peer_receive(up, MESSAGES_A_TURN);
+		peer_flush(up);
+		atomic_store(&env->me->beat_us, now);
+		if (up->leaving && role_orphaned(env) && up->nwork == 0)
+			break;
+		deadline = min_u64(loop_next(&up->loop), next_look);
+		if (up->out_n > 0)
+			deadline = min_u64(deadline, now + US_PER_MS);
+		if (work > 0 || !ipc_bell_may_sleep(env->bell, deadline))
+			deadline = 0;
+		(void)loop_turn(&up->loop, deadline);
+		peer_flush(up);
+	}
+}
+
+static int
+uploader_main(struct role_env *env)
+{
+	struct uploader up = {.bell_fd = -1, .loop.epfd = -1};
+	char *why = NULL;
+	int error;
+
+	error = uploader_open(&up, env, &why);
+	if (error < 0)
+		role_fail(env, "%s", why != NULL ? why : strerror(-error));
+	if ((error = role_ready(env, up.store->backend->name)) == 0)
+		run(&up);
+	uploader_close(&up);
+	return (error < 0 ? ROLE_EXIT_AGAIN : ROLE_EXIT_DONE);
+}
+
+int
+main(void)
+{
+	struct role_env env;
+
+	/* One arena: the threads of the pool allocate next to nothing, and arenas hold on to memory. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	role_start(&env);
+	if (gcry_check_version(GCRYPT_VERSION) == NULL)
+		role_fail(&env, "libgcrypt is older than the one this program was built with");
+	(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
+	(void)gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+	return (env.shm != NULL ? uploader_main(&env) : tool_main(&env));
+}

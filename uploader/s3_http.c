@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * s3_http.c -- see s3_http.h.
+ *
+ * libcurl's event interface (libcurl-multi(3), "multi_socket"): it tells which descriptors to watch
+ * and when to call it again; the loop calls curl_multi_socket_action() for what is ready.
+ *
+ * Memory: a transfer costs its easy handle, a connection, and the buffers chosen here; the bodies
+ * themselves never lie in the process.  `buffer_budget` divided by max_transfers gives the buffers.
+ */
+#include "uploader/s3_http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <bsd/string.h>
+
+#include "common/blockmath.h"
+#include "common/counters.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+#include "uploader/http_priv.h"
+#include "uploader/http_reply.h"
+
+#include "uploader/guard.h"
+
+#define SLOWEST_PER_S 4096 /* bytes: an attempt slower than that is given up in the end */
+#define SWEEP_US      (100 * US_PER_MS)
+
+/* ---- callbacks of libcurl ---------------------------------------------------------------- */
+static size_t
+on_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct http_request *r = arg;
+
+	r->progress_us = now_us();
+	http_reply_line(&r->reply, data, size * n);
+	return (size * n);
+}
+
+static void
+keep_text(struct http_reply *reply, const char *data, size_t len)
+{
+	if (reply->text == NULL && (reply->text = malloc(HTTP_TEXT_MAX + 1)) == NULL)
+		return;
+	len = min_u64(len, HTTP_TEXT_MAX - reply->text_len);
+	memcpy(reply->text + reply->text_len, data, len);
+	reply->text_len += len;
+	reply->text[reply->text_len] = '\0';
+}
+
+static size_t
+on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct http_request *r = arg;
+	struct http *h = r->http;
+	uint64_t now = now_us();
+
+	n *= size;
+	if (!http_pace(&h->down, r, now))
+		return (CURL_WRITEFUNC_PAUSE);
+	http_pace_spend(&h->down, r, n);
+	r->progress_us = now;
+	r->reply.received += n;
+	if (r->body_write == NULL || r->reply.status < 200 || r->reply.status > 299) {
+		keep_text(&r->reply, data, n);
+		return (n);
+	}
+	r->callback_error = r->body_write(r, data, n);
+	return (r->callback_error < 0 ? CURL_WRITEFUNC_ERROR : n);
+}
+
+static size_t
+on_send(char *buf, size_t size, size_t n, void *arg)
+{
+	struct http_request *r = arg;
+	struct http *h = r->http;
+	uint64_t now = now_us();
+
+	n = min_u64(n * size, r->body_len - r->sent);
+	if (n == 0)
+		return (0);
+	if (!http_pace(&h->up, r, now))
+		return (CURL_READFUNC_PAUSE);
+	if ((r->callback_error = r->body_read(r, r->sent, buf, n)) < 0)
+		return (CURL_READFUNC_ABORT);
+	http_pace_spend(&h->up, r, n);
+	r->progress_us = now;
+	r->sent += n;
+	return (n);
+}
+
+/* A kept-alive connection turned out to be dead: libcurl sends the body again on a new one. */
+static int
+on_rewind(void *arg, curl_off_t off, int origin)
+{
+	struct http_request *r = arg;
+
+	if (origin != SEEK_SET || off < 0 || (uint64_t)off > r->body_len)
+		return (CURL_SEEKFUNC_FAIL);
+	r->sent = (uint64_t)off;
+	return (CURL_SEEKFUNC_OK);
+}
+
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct http *h = arg;
+	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+
+	(void)easy, (void)socket_arg;
+	if (what == CURL_POLL_REMOVE)
+		loop_unwatch(h->loop, fd);
+	else if (loop_watch(h->loop, h->source, fd, events) < 0)
+		return (-1);
+	return (0);
+}
+
+static int
+on_timer(CURLM *multi, long ms, void *arg)
+{
+	struct http *h = arg;
+
+	(void)multi;
+	if (ms < 0)
+		loop_timer_clear(h->loop, &h->curl_timer);
+	else
+		loop_timer_set(h->loop, &h->curl_timer, now_us() + (uint64_t)ms * US_PER_MS);
+	return (0);
+}
+
+/* ---- one request ------------------------------------------------------------------------- */
+static int
+start(struct http *h, struct http_request *r)
+{
+	CURL *c = h->nidle > 0 ? h->idle[--h->nidle] : curl_easy_init();
+	int error;
+
+	if (c == NULL)
+		return (-ENOMEM);
+	r->easy = c;
+	curl_easy_reset(c);
+	(void)curl_easy_setopt(c, CURLOPT_PRIVATE, r);
+	(void)curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	(void)curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
+	(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	(void)curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+	(void)curl_easy_setopt(c, CURLOPT_READFUNCTION, on_send);
+	(void)curl_easy_setopt(c, CURLOPT_READDATA, r);
+	(void)curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_rewind);
+	(void)curl_easy_setopt(c, CURLOPT_SEEKDATA, r);
+	if ((error = http_setup(h, r)) < 0)
+		return (error);
+	return (curl_multi_add_handle(h->multi, c) == CURLM_OK ? 0 : -ENOMEM);
+}
+
+void
+http_submit(struct http *h, struct http_request *r)
+{
+	memset(&r->reply, 0, sizeof(r->reply));
+	r->reply.length = -1;
+	r->sent = r->granted = r->paused_us = 0;
+	r->paused = NULL;
+	r->callback_error = 0;
+	r->http = h;
+	r->easy = r->slist = NULL;
+	r->started_us = r->progress_us = now_us();
+	if ((r->reply.error = start(h, r)) < 0) {
+		TAILQ_INSERT_TAIL(&h->failed, r, link);
+		loop_timer_set(h->loop, &h->failed_timer, r->started_us);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&h->running, r, link);
+	h->nrunning++;
+	atomic_store_explicit(&h->counters->in_flight, h->nrunning, memory_order_relaxed);
+	if (!h->sweep.armed)
+		loop_timer_set(h->loop, &h->sweep, r->started_us + SWEEP_US);
+}
+
+static void
+count_transport(struct http *h, int error)
+{
+	if (error == -ETIMEDOUT)
+		ctr_inc(h->counters, timeouts);
+	else if (error == -EADDRNOTAVAIL || error == -ECONNREFUSED || error == -EKEYREJECTED ||
+	    error == -EPROTO || error == -ENETUNREACH || error == -EHOSTUNREACH)
+		ctr_inc(h->counters, connect_failed);
+}
+
+/* Takes the request out of libcurl and hands it back. */
+static void
+finish(struct http *h, struct http_request *r, int error)
+{
+	long head_bytes = 0;
+
+	if (r->paused)
+		TAILQ_REMOVE(&r->paused->paused, r, link);
+	else
+		TAILQ_REMOVE(&h->running, r, link);
+	(void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &head_bytes);
+	r->reply.sent_all = head_bytes > 0 && r->sent >= r->body_len;
+	r->reply.error = error;
+	if (r->reply.transport[0] == '\0' && error < 0)
+		(void)strlcpy(r->reply.transport, strerror(-error), sizeof(r->reply.transport));
+	(void)curl_multi_remove_handle(h->multi, r->easy);
+	curl_slist_free_all(r->slist);
+	if (h->nidle < h->conf.max_transfers)
+		h->idle[h->nidle++] = r->easy;
+	else
+		curl_easy_cleanup(r->easy);
+	r->easy = r->slist = NULL;
+	h->nrunning--;
+	atomic_store_explicit(&h->counters->in_flight, h->nrunning, memory_order_relaxed);
+	count_transport(h, error);
+	r->done(r);
+}
+
+static void
+collect(struct http *h)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(h->multi, &left)) != NULL) {
+		CURLcode code = m->data.result;
+		char *r = NULL;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r);
+		finish(h, (struct http_request *)(void *)r, http_errno((int)code, (void *)r));
+	}
+}
+
+static void
+on_ready(void *arg, int fd, uint32_t events)
+{
+	struct http *h = arg;
+	int n, mask = (events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
+	    (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+
+	(void)curl_multi_socket_action(h->multi, fd, mask, &n);
+	collect(h);
+}
+
+static void
+on_curl_timer(void *arg)
+{
+	struct http *h = arg;
+	int n;
+
+	(void)curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &n);
+	collect(h);
+}
+
+static void
+on_failed(void *arg)
+{
+	struct http *h = arg;
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct http_request *r;
+
+	TAILQ_CONCAT(&list, &h->failed, link);
+	while ((r = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, r, link);
+		if (r->easy != NULL)
+			curl_easy_cleanup(r->easy);
+		curl_slist_free_all(r->slist);
+		r->easy = r->slist = NULL;
+		r->done(r);
+	}
+}
+
+/*
+ * libcurl's own time limit counts from the start however well a transfer goes.  Ours is for silence;
+ * a transfer that crawls gets in addition what its size needs at SLOWEST_PER_S.
+ */
+static bool
+overdue(const struct http *h, const struct http_request *r, uint64_t now)
+{
+	uint64_t bytes = r->body_len + r->expect_len;
+	uint64_t whole = h->conf.timeout_us + bytes * US_PER_S / SLOWEST_PER_S;
+
+	return (now - r->progress_us > h->conf.timeout_us ||
+	    now - r->started_us - min_u64(r->paused_us, now - r->started_us) > whole);
+}
+
+static void
+on_sweep(void *arg)
+{
+	struct http *h = arg;
+	struct http_request *r, *next;
+	uint64_t now = now_us();
+
+	TAILQ_FOREACH_SAFE(r, &h->running, link, next) {
+		if (!overdue(h, r, now))
+			continue;
+		r->reply.cut_by_us = true;
+		(void)snprintf(r->reply.transport, sizeof(r->reply.transport),
+		    "no answer for %.1f s", (double)(now - r->progress_us) / 1e6);
+		finish(h, r, -ETIMEDOUT);
+	}
+	if (h->nrunning > 0)
+		loop_timer_set(h->loop, &h->sweep, now + SWEEP_US);
+}
+
+void
+http_forget(struct http_request *r)
+{
+	free(r->reply.text);
+	r->reply.text = NULL;
+	r->reply.text_len = 0;
+}
+
+/* ---- open and close ---------------------------------------------------------------------- */
+static void
+timer_init(struct timer *t, void (*run)(void *), void *arg)
+{
+	t->run = run;
+	t->arg = arg;
+}
+
+int
+http_open(struct loop *loop, const struct http_conf *conf, struct counters *counters,
+    struct http **ret_http)
+{
+	struct http *h;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return (-ENOMEM);
+	if ((h = calloc(1, sizeof(*h))) == NULL)
+		return (-ENOMEM);
+	h->loop = loop;
+	h->conf = *conf;
+	h->counters = counters;
+	h->cacert = conf->cacert != NULL ? strdup(conf->cacert) : NULL;
+	h->user_agent = strdup(conf->user_agent);
+	h->idle = calloc(conf->max_transfers, sizeof(h->idle[0]));
+	h->buffer = clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1), BUFFER_MIN,
+	    BUFFER_MAX);
+	TAILQ_INIT(&h->running);
+	TAILQ_INIT(&h->failed);
+	http_pacer_init(h, &h->up, conf->upload_bps);
+	http_pacer_init(h, &h->down, conf->download_bps);
+	timer_init(&h->curl_timer, on_curl_timer, h);
+	timer_init(&h->sweep, on_sweep, h);
+	timer_init(&h->failed_timer, on_failed, h);
+	h->source = loop_source(loop, on_ready, h);
+	if ((h->multi = curl_multi_init()) == NULL || h->idle == NULL) {
+		http_close(&h);
+		return (-ENOMEM);
+	}
+	(void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	(void)curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	(void)curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	(void)curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	(void)curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	(void)curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)conf->max_transfers + 4);
+	*ret_http = h;
+	return (0);
+}
+
+void
+http_close(struct http **hp)
+{
+	struct http *h = *hp;
+	struct http_request *r;
+
+	if (h == NULL)
+		return;
+	TAILQ_CONCAT(&h->running, &h->up.paused, link);
+	TAILQ_CONCAT(&h->running, &h->down.paused, link);
+	TAILQ_FOREACH(r, &h->running, link) {
+		(void)curl_multi_remove_handle(h->multi, r->easy);
+		curl_easy_cleanup(r->easy);
+		curl_slist_free_all(r->slist);
+	}
+	while (h->nidle > 0)
+		curl_easy_cleanup(h->idle[--h->nidle]);
+	if (h->multi != NULL)
+		(void)curl_multi_cleanup(h->multi);
+	loop_timer_clear(h->loop, &h->curl_timer);
+	loop_timer_clear(h->loop, &h->sweep);
+	loop_timer_clear(h->loop, &h->failed_timer);
+	loop_timer_clear(h->loop, &h->up.timer);
+	loop_timer_clear(h->loop, &h->down.timer);
+	free(h->cacert);
+	free(h->user_agent);
+	free(h->idle);
+	free(h);
+	*hp = NULL;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: ISC */
+#include "uploader/s3_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <bsd/string.h>
+
+#include "common/conf.h"
+#include "common/counters.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+#include "uploader/credentials.h"
+#include "uploader/s3_explain.h"
+
+#include "uploader/guard.h"
+
+#define CLOCK_TOLERANCE_US (5 * (int64_t)US_PER_S)
+
+static int64_t
+iso_time_us(const char *s)
+{
+	struct tm tm;
+
+	memset(&tm, 0, sizeof(tm));
+	return (strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) * 1000000 : 0);
+}
+
+/* RequestTimeTooSkewed: sign with the server's time from now on. */
+static bool
+heal_clock(struct s3 *s3, const struct http_reply *r, const struct xml_error *x)
+{
+	int64_t server = x->server_time[0] != '\0' ? iso_time_us(x->server_time) : r->server_time_us;
+	int64_t off = server - (int64_t)wall_us(), change = off - s3->signer.clock_off_us;
+
+	if (server == 0 || (change < CLOCK_TOLERANCE_US && change > -CLOCK_TOLERANCE_US))
+		return (false);
+	s3->signer.clock_off_us = off;
+	log_warn("the store's clock differs from ours, signing with its time: offset_s=%" PRId64,
+	    off / 1000000);
+	return (true);
+}
+
+static bool
+region_name_ok(const char *s)
+{
+	return (*s != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(s));
+}
+
+/*
+ * The bucket lives in another region: sign for it, and where the endpoint follows from the region
+ * (AWS), go there.  Elsewhere an endpoint named by a reply is not followed: it is the user's choice
+ * who gets his data.
+ */
+static bool
+heal_region(struct s3 *s3, const struct http_reply *r, const struct xml_error *x)
+{
+	const char *region = x->region[0] != '\0' ? x->region : r->region;
+	struct s3_endpoint *e = &s3->endpoint;
+	char url[512], name[64];
+
+	if (!region_name_ok(region) || strcmp(region, e->region) == 0)
+		return (false);
+	(void)strlcpy(name, region, sizeof(name));
+	if (s3->on_aws)
+		(void)snprintf(url, sizeof(url), "%s://s3.%s.amazonaws.com/", e->scheme, name);
+	else
+		(void)snprintf(url, sizeof(url), "%s://%s%s", e->scheme, e->plain_host, e->base_path);
+	log_info("bucket is in another region, set region = %s to spare the detour: configured=%s",
+	    name, e->region);
+	if (s3_endpoint_set(e, url, s3->env.conf->bucket_name, e->vhost, name) < 0)
+		return (false);
+	s3->region_found = true;
+	return (true);
+}
+
+static bool
+heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail f)
+{
+	const struct http_reply *r = &s->http.reply;
+	bool healed = false;
+
+	/* It was signed before somebody else's failure put things right. */
+	if ((f == FAIL_CLOCK || f == FAIL_REGION || f == FAIL_EXPIRED) &&
+	    s->generation != s3->generation)
+		return (true);
+	if (f == FAIL_CLOCK)
+		healed = heal_clock(s3, r, x);
+	else if (f == FAIL_REGION)
+		healed = heal_region(s3, r, x);
+	else if (f == FAIL_EXPIRED)
+		healed = credentials_expired(s3->credentials) == 0;
+	if (healed)
+		s3->generation++;
+	return (healed);
+}
+
+static void
+count(struct s3 *s3, enum fail f, const struct http_reply *r)
+{
+	struct counters *c = s3->env.counters;
+
+	if (f == FAIL_BAD_REPLY || f == FAIL_DATA)
+		ctr_inc(c, bad_replies);
+	if (r->status >= 500)
+		ctr_inc(c, http_5xx);
+	else if (r->status >= 400 && r->status != 404)
+		ctr_inc(c, http_4xx);
+}
+
+/* May a request that changes something have done so, or do so yet? */
+static void
+judge_outcome(const struct s3_op *s, struct store_reply *out)
+{
+	const struct http_reply *r = &s->http.reply;
+	enum store_kind k = s->op->kind;
+
+	if (k != STORE_PUT && k != STORE_DELETE && k != STORE_DELETE_MANY && k != STORE_TOKEN_PUT)
+		return;
+	if (out->fail == FAIL_NONE || out->fail == FAIL_ABSENT)
+		return;
+	/* Without its last byte a request has no effect. */
+	out->unknown = r->sent_all && (r->error < 0 || r->status < 300 || r->status == 500 ||
+	    r->status == 502 || r->status == 504);
+	out->may_land = out->unknown && (r->cut_by_us || r->status == 504);
+}
+
+static enum fail
+classify(const struct s3_op *s, const struct xml_error *x)
+{
+	const struct http_reply *r = &s->http.reply;
+	bool is_text = r->text_len > 0 && x->code[0] == '\0';
+
+	if (r->error == -EBADMSG)
+		return (FAIL_DATA);
+	if (r->error == -ECANCELED && s->op->kind == STORE_STAT)
+		return (FAIL_NONE);
+	if (r->error == -EREMOTEIO)
+		return (FAIL_TRANSIENT);
+	return (fail_of(r->status, x->code, r->error, is_text));
+}
+
+void
+s3_judge(struct s3 *s3, struct s3_op *s)
+{
+	const struct http_reply *r = &s->http.reply;
+	const struct credential *c = credentials_get(s3->credentials);
+	struct store_reply *out = &s->op->reply;
+	struct xml_error x;
+
+	(void)xml_error_parse(r->text, r->text_len, &x);
+	out->fail = classify(s, &x);
+	out->http = r->status;
+	out->error = r->error == -ECANCELED ? 0 : r->error;
+	out->retry_after_us = r->retry_after_us;
+	out->bytes = r->received;
+	(void)strlcpy(out->etag, r->etag, sizeof(out->etag));
+	out->block_size = r->block_size;
+	out->file_size = r->file_size;
+	out->length = r->range_total != 0 ? r->range_total : r->length > 0 ? (uint64_t)r->length : 0;
+	out->has_token = r->has_token;
+	out->token = r->token;
+	/* S3 has no region in a redirect's status; a reply that names one has one to name. */
+	if (out->fail == FAIL_DENIED && r->region[0] != '\0' &&
+	    strcmp(r->region, s3->endpoint.region) != 0)
+		out->fail = FAIL_REGION;
+	judge_outcome(s, out);
+	out->healed = heal(s3, s, &x, out->fail);
+	count(s3, out->fail, r);
+	if (s->bad != NULL)
+		(void)snprintf(out->why, sizeof(out->why), "object of block %" PRIu32 ": %s%s%s",
+		    s->op->block, s->bad, s->encoding[0] != '\0' ? ": Content-Encoding=" : "",
+		    s->encoding);
+	else
+		s3_explain(&s3->endpoint, c != NULL ? c->id : "(none)", out->fail, r, &x, out->why,
+		    sizeof(out->why));
+}

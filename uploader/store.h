@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store.h -- what a store can do: one attempt of one operation, asynchronously.
+ *
+ * Process:  uploader.  Threads: main thread only; a backend may have threads inside.
+ * Owns:     a struct store_op is the caller's and belongs to the store from store_submit() until its
+ *           `done`, which is never called from inside store_submit().
+ * Errors:   op->reply says how it went; whether and when to try again is the caller's business
+ *           (retry.h), except for what the store heals itself (reply.healed: just submit again).
+ *
+ * Backends: store_s3.c (HTTP), store_dir.c (a directory).
+ */
+#ifndef S3B_UPLOADER_STORE_H
+#define S3B_UPLOADER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uploader/names.h"
+#include "uploader/retry.h"
+#include "uploader/slot_io.h"
+
+struct codec;
+struct conf;
+struct counters;
+struct jobs;
+struct loop;
+struct payload;
+struct store;
+
+#define STORE_DELETE_MAX 1000	/* objects in one DELETE_MANY */
+#define STORE_BODY_MAX	 2048	/* of the mount token */
+
+enum store_kind {
+	STORE_GET,	   /* block, off..off+len, into `io` */
+	STORE_PUT,	   /* block from `payload` */
+	STORE_DELETE,	   /* block */
+	STORE_DELETE_MANY, /* `blocks`, `nblocks`; FAIL_UNSUPPORTED: delete them one by one */
+	STORE_LIST,	   /* a page: blocks first..last behind `after`; on_block for each */
+	STORE_STAT,	   /* block: is it there, its length, ETag, size headers */
+	STORE_TOKEN_GET,
+	STORE_TOKEN_PUT,   /* token, body, condition */
+	STORE_TOKEN_DROP
+};
+
+enum store_condition { STORE_ALWAYS, STORE_IF_ABSENT, STORE_IF_MATCH };
+
+struct store_reply {
+	enum fail fail;
+	int	  http;		/* status, 0: none */
+	int	  error;	/* -errno of the transport or file system */
+	bool	  healed;	/* clock or region have been put right: submit again at once */
+	bool	  unknown;	/* a PUT or DELETE that may have had its effect */
+	bool	  may_land;	/* or may yet have it: it was cut off while the store worked on it */
+	uint64_t  retry_after_us;
+	char	  etag[80];	/* with its quotes, "" if none */
+	uint32_t  crc;		/* GET of a whole block */
+	uint64_t  bytes;	/* of body */
+	char	  why[320];	/* one line: what failed and what to change */
+
+	uint64_t  length, block_size, file_size; /* STAT; sizes 0: not recorded */
+	bool	  has_token;
+	uint32_t  token;	/* TOKEN_GET */
+	char	  body[STORE_BODY_MAX];
+	bool	  more;		/* LIST: `after` was moved on, ask again */
+};
+
+struct store_op {
+	enum store_kind	 kind;
+	uint32_t	 block;
+	uint32_t	 off, len;	/* GET */
+	bool		 want_body_codes; /* STAT: by GET, so that errors come with their reasons */
+	struct slot_io	 io;		/* GET; fd -1: throw it away */
+	struct payload	*payload;	/* PUT */
+	const uint32_t	*blocks;	/* DELETE_MANY */
+	unsigned	 nblocks;
+	uint32_t	 first, last;	/* LIST, inclusive */
+	char		 after[NAME_SIZE]; /* LIST: "" at first; moved on by each page */
+	void	       (*on_block)(struct store_op *, uint32_t block);
+	uint32_t	 token;		/* TOKEN_PUT */
+	const char	*body;
+	enum store_condition condition;
+	const char	*match;		/* STORE_IF_MATCH: ETag with quotes */
+
+	void	       (*done)(struct store_op *);
+	void		*arg;
+	struct store_reply reply;
+	void		*priv;		/* the backend's */
+};
+
+struct store_backend {
+	const char *name;
+	void (*submit)(struct store *, struct store_op *);
+	void (*limits)(struct store *, uint64_t upload_bps, uint64_t download_bps);
+	void (*close)(struct store *);
+	/* "region=eu-west-1 style=vhost": what it found out that others should be told; may be "" */
+	void (*found)(struct store *, char *buf, size_t size);
+};
+
+struct store {
+	const struct store_backend *backend;
+};
+
+struct store_env {		/* borrowed until the store is closed, where it is a pointer */
+	struct conf	   *conf;
+	struct loop	   *loop;
+	struct jobs	   *jobs;	/* for hashing and codecs */
+	const struct codec *codec;
+	struct counters	   *counters;
+	struct names	    names;
+	uint64_t	    block_size, file_size;	/* 0: not known (store tool) */
+	unsigned	    max_transfers;		/* of this process */
+	unsigned	    nprocesses;			/* of the pool, to share limits among */
+};
+
+int	store_s3_open(const struct store_env *, struct store **ret_store, char **ret_error);
+int	store_dir_open(const struct store_env *, struct store **ret_store, char **ret_error);
+
+static inline int
+store_open(const struct store_env *env, bool is_dir, struct store **ret_store, char **ret_error)
+{
+	return (is_dir ? store_dir_open(env, ret_store, ret_error) :
+			 store_s3_open(env, ret_store, ret_error));
+}
+
+static inline void
+store_submit(struct store *s, struct store_op *op)
+{
+	s->backend->submit(s, op);
+}
+
+static inline void
+store_close(struct store **s)
+{
+	if (*s != NULL)
+		(*s)->backend->close(*s);
+	*s = NULL;
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * store_s3.c -- the S3 backend: one HTTP request per attempt.  Parts: see s3_priv.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/blockmath.h"
+#include "common/conf.h"
+#include "common/counters.h"
+#include "common/timeutil.h"
+#include "uploader/credentials.h"
+#include "uploader/s3_priv.h"
+
+#include "uploader/guard.h"
+
+/*
+ * For libcurl's buffers, whole pool: 512 transfers get 32 KiB each, a few get the 256 KiB that a fast
+ * line wants.
+ */
+#define BUFFER_BUDGET (UINT64_C(16) << 20)
+
+void
+s3_finish(struct s3_op *s)
+{
+	struct store_op *op = s->op;
+
+	(void)crc32_sum_end(&s->crc);
+	xml_list_free(s->list);
+	http_forget(&s->http);
+	free(s->http.url);
+	free(s->buffer);
+	free(s->body);
+	free(s);
+	op->priv = NULL;
+	op->done(op);
+}
+
+static void
+start(struct s3 *s3, struct s3_op *s)
+{
+	int error;
+
+	s3_body_sink(s);
+	if ((error = s3_build(s3, s)) < 0) {
+		/* A URL that does not exist fails inside, where `done` may be called from. */
+		free(s->http.url);
+		s->http.url = NULL;
+		s->http.head_len = 0;
+	}
+	http_submit(s3->http, &s->http);
+}
+
+static void
+on_http_done(struct http_request *r)
+{
+	struct s3_op *s = (struct s3_op *)r;
+	struct s3 *s3 = s->s3;
+	bool later = false;
+	int error;
+
+	if (r->reply.error == -EAGAIN && s->no_range) {
+		http_forget(r);
+		start(s3, s);	/* once: without a range the status is never 206 */
+		return;
+	}
+	if (r->reply.error == 0 && r->reply.status >= 200 && r->reply.status < 300 &&
+	    (error = s3_body_end(s, &later)) < 0)
+		r->reply.error = error;
+	if (later)
+		return;
+	s3_judge(s3, s);
+	s3_finish(s);
+}
+
+static void
+s3_submit(struct store *store, struct store_op *op)
+{
+	struct s3 *s3 = (struct s3 *)store;
+	struct s3_op *s = calloc(1, sizeof(*s));
+
+	MUST(s != NULL);	/* 6 KiB; the kernel overcommits */
+	memset(&op->reply, 0, sizeof(op->reply));
+	s->s3 = s3;
+	s->op = op;
+	op->priv = s;
+	s->http.done = on_http_done;
+	start(s3, s);
+}
+
+static void
+s3_limits(struct store *store, uint64_t upload_bps, uint64_t download_bps)
+{
+	http_limits(((struct s3 *)store)->http, upload_bps, download_bps);
+}
+
+static void
+s3_found(struct store *store, char *buf, size_t size)
+{
+	const struct s3 *s3 = (struct s3 *)store;
+
+	buf[0] = '\0';
+	if (s3->region_found)
+		(void)snprintf(buf, size, "region=%s style=%s", s3->endpoint.region,
+		    s3->endpoint.vhost ? "vhost" : "path");
+}
+
+static void
+s3_close(struct store *store)
+{
+	struct s3 *s3 = (struct s3 *)store;
+
+	http_close(&s3->http);
+	credentials_close(&s3->credentials);
+	explicit_bzero(&s3->signer, sizeof(s3->signer));
+	s3_endpoint_free(&s3->endpoint);
+	free(s3);
+}
+
+static const struct store_backend s3_backend = {
+    .name = "s3",
+    .submit = s3_submit,
+    .limits = s3_limits,
+    .found = s3_found,
+    .close = s3_close,
+};
+
+/* A share of a limit of the whole pool. */
+static uint64_t
+share(uint64_t bps, unsigned n)
+{
+	return (bps == 0 ? 0 : max_u64(bps / n, 8));
+}
+
+static int
+open_http(struct s3 *s3)
+{
+	const struct store_env *env = &s3->env;
+	const struct conf *conf = env->conf;
+	struct http_conf hc = {
+	    .max_transfers = env->max_transfers,
+	    .buffer_budget = BUFFER_BUDGET / env->nprocesses,
+	    .timeout_us = conf->timeout_us,
+	    .connect_timeout_us = min_u64(conf->timeout_us, 10 * US_PER_S),
+	    .cacert = conf->cacert,
+	    .user_agent = "s3backer/" S3B_VERSION,
+	    .insecure = conf->insecure,
+	    .fresh_connections = conf->no_curl_cache,
+	    .verbose = conf->debug_http,
+	    .ip_tos = conf_is_set(conf, CONF_ipTOS) ? (int)conf->ip_tos : -1,
+	    .per_upload_bps = conf->max_upload_bps,
+	    .per_download_bps = conf->max_download_bps,
+	    .upload_bps = share(conf->upload_limit_bps, env->nprocesses),
+	    .download_bps = share(conf->download_limit_bps, env->nprocesses),
+	};
+
+	return (http_open(env->loop, &hc, env->counters, &s3->http));
+}
+
+int
+store_s3_open(const struct store_env *env, struct store **ret_store, char **ret_error)
+{
+	const struct conf *conf = env->conf;
+	struct s3 *s3 = calloc(1, sizeof(*s3));
+	int error;
+
+	*ret_error = NULL;
+	if (s3 == NULL)
+		return (-ENOMEM);
+	s3->store.backend = &s3_backend;
+	s3->env = *env;
+	s3->signer.v2 = conf->auth_version == CONF_AUTH_AWS2;
+	error = s3_endpoint_set(&s3->endpoint, conf->base_url, conf->bucket_name, conf->use_vhost,
+	    conf->region != NULL ? conf->region : "us-east-1");
+	if (error == -EINVAL && asprintf(ret_error, "baseURL: %s is no URL", conf->base_url) < 0)
+		*ret_error = NULL;
+	if (error == 0)
+		s3->on_aws = !conf_is_set(conf, CONF_baseURL) ||
+		    strstr(s3->endpoint.plain_host, ".amazonaws.com") != NULL;
+	if (error == 0)
+		error = credentials_open(env->conf, &s3->credentials, ret_error);
+	if (error == 0)
+		error = open_http(s3);
+	if (error < 0) {
+		if (*ret_error == NULL && asprintf(ret_error, "store: %s", strerror(-error)) < 0)
+			*ret_error = NULL;
+		s3_close(&s3->store);
+		return (error);
+	}
+	*ret_store = &s3->store;
+	return (0);
+}

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tool.c -- the store tool: s3backerd asks one thing at a time, before the disk exists and after.
+ *
+ * Process:  an uploader without a segment; one-shot.  Threads: this one runs the loop until the
+ *           answer is there.
+ * Protocol: common/role.h.  Values are percent-encoded; errors are one line for the user, which says
+ *           what to change.
+ * Bounded:  who types `start` waits for it: attempts are short, none begins after TOOL_TRY_US, and
+ *           what only the user can heal is said at once.
+ * Fence:    see token_take().
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+
+#include "common/blockmath.h"
+#include "common/conf.h"
+#include "common/confine.h"
+#include "common/counters.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+#include "uploader/codec.h"
+#include "uploader/jobs.h"
+#include "uploader/uploader.h"
+
+#include "uploader/guard.h"
+
+#define TOOL_TRY_US	(6 * US_PER_S)
+#define TOOL_TIMEOUT_US (4 * US_PER_S)
+#define ANSWER_MAX	16384
+#define ARG_MAX_LEN	STORE_BODY_MAX
+#define EMPTY_PAGES	4
+#define TOKEN_OLD	1	/* what an object without the header stands for: format 6.2 */
+
+struct tool {
+	struct role_env *env;
+	struct loop	 loop;
+	struct jobs	*jobs;
+	struct codec	*codec;
+	struct store	*store;
+	struct counters	 counters;
+	struct store_op	 op;
+	bool		 finished;
+	char		 answer[ANSWER_MAX];
+};
+
+/* ---- running one operation ------------------------------------------------------------------ */
+static void
+on_done(struct store_op *op)
+{
+	((struct tool *)op->arg)->finished = true;
+}
+
+static void
+wait_until(struct tool *t, uint64_t deadline)
+{
+	while (!t->finished && now_us() < deadline)
+		(void)loop_turn(&t->loop, deadline);
+}
+
+/* With retries.  What comes back is in t->op.reply; 0 for an answer, also for "absent". */
+static int
+perform(struct tool *t)
+{
+	struct retry_policy p = {t->env->conf->initial_retry_pause_us, 0};
+	uint64_t began = now_us(), pause;
+	struct store_reply *r = &t->op.reply;
+	struct retry retry = {0};
+	unsigned healed = 0;
+
+	for (;;) {
+		t->op.done = on_done;
+		t->op.arg = t;
+		t->finished = false;
+		store_submit(t->store, &t->op);
+		wait_until(t, TIME_NEVER);
+		if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT || r->fail == FAIL_CONDITION ||
+		    r->fail == FAIL_UNSUPPORTED)
+			return (0);
+		if (r->healed && healed++ < 3)
+			continue;
+		/* A name that cannot be resolved, a certificate that is not trusted: no use to wait. */
+		if (!fail_heals(r->fail) || r->fail == FAIL_CLOCK || r->fail == FAIL_REGION ||
+		    r->error == -EADDRNOTAVAIL || r->error == -EKEYREJECTED || r->error == -EPROTO ||
+		    !retry_next(&retry, &p, r->fail, r->retry_after_us, arc4random(), &pause) ||
+		    now_us() - began + pause > TOOL_TRY_US)
+			return (fail_errno(r->fail, r->http, r->error));
+		t->finished = false;
+		wait_until(t, now_us() + pause);
+	}
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+static void
+add(struct tool *t, const char *key, const char *value)
+{
+	char encoded[3 * ARG_MAX_LEN];
+	size_t n = strlen(t->answer);
+
+	(void)name_encode(value, false, encoded, sizeof(encoded));
+	(void)snprintf(t->answer + n, sizeof(t->answer) - n, " %s=%s", key, encoded);
+}
+
+static void
+add_number(struct tool *t, const char *key, uint64_t value)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%" PRIu64, value);
+	add(t, key, text);
+}
+
+static void
+begin(struct tool *t, const char *word)
+{
+	(void)strlcpy(t->answer, word, sizeof(t->answer));
+}
+
+static void
+failed(struct tool *t, int error)
+{
+	const char *why = t->op.reply.why[0] != '\0' ? t->op.reply.why : strerror(-error);
+
+	(void)snprintf(t->answer, sizeof(t->answer), "error %d %s", -error, why);
+}
+
+/* The token's value as others see it; an object without the header is one of the old kind. */
+static uint32_t
+token_of(const struct store_reply *r)
+{
+	return (r->has_token && r->token != 0 ? r->token : TOKEN_OLD);
+}
+
+/* Body of a token: host, time, then "key: value" lines that the old program does not look at. */
+static void
+add_token(struct tool *t)
+{
+	static const char *const keys[] = {"boot", "pid", "instance"};
+	char hex[9], body[STORE_BODY_MAX], *rest = body, *line;
+	const struct store_reply *r = &t->op.reply;
+
+	(void)snprintf(hex, sizeof(hex), "%08x", token_of(r));
+	add(t, "token", hex);
+	add(t, "etag", r->etag);
+	(void)strlcpy(body, r->body, sizeof(body));
+	line = strsep(&rest, "\n");
+	add(t, "host", line != NULL ? line : "");
+	line = strsep(&rest, "\n");
+	add(t, "since", line != NULL ? line : "");
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+			size_t n = strlen(keys[i]);
+
+			if (strncmp(line, keys[i], n) == 0 && strncmp(line + n, ": ", 2) == 0)
+				add(t, keys[i], line + n + 2);
+		}
+	}
+}
+
+/* ---- commands ------------------------------------------------------------------------------- */
+static int
+token_get(struct tool *t)
+{
+	memset(&t->op, 0, sizeof(t->op));
+	t->op.kind = STORE_TOKEN_GET;
+	return (perform(t));
+}
+
+static int
+token_put(struct tool *t, uint32_t token, const char *body, enum store_condition c,
+    const char *match)
+{
+	memset(&t->op, 0, sizeof(t->op));
+	t->op.kind = STORE_TOKEN_PUT;
+	t->op.token = token;
+	t->op.body = body;
+	t->op.condition = c;
+	t->op.match = match;
+	return (perform(t));
+}
+
+static void
+on_any_block(struct store_op *op, uint32_t block)
+{
+	(void)block;
+	op->nblocks++;
+}
+
+/*
+ * Is there any block at all?  Without a recorded size that decides whether the disk is new, so that
+ * its block size may be chosen.  Among very many foreign objects nothing is said.
+ */
+static void
+add_emptiness(struct tool *t)
+{
+	unsigned pages = 0;
+
+	memset(&t->op, 0, sizeof(t->op));
+	t->op.kind = STORE_LIST;
+	t->op.last = UINT32_MAX - 1;
+	t->op.on_block = on_any_block;
+	do {
+		t->op.reply.more = false;
+		if (perform(t) < 0 || t->op.reply.fail != FAIL_NONE)
+			return;
+	} while (t->op.nblocks == 0 && t->op.reply.more && ++pages < EMPTY_PAGES);
+	if (t->op.nblocks > 0 || !t->op.reply.more)
+		add(t, "empty", t->op.nblocks > 0 ? "0" : "1");
+}
+
+static void
+cmd_detect(struct tool *t)
+{
+	struct store_reply *r = &t->op.reply;
+	size_t n;
+	int error;
+
+	memset(&t->op, 0, sizeof(t->op));
+	t->op.kind = STORE_STAT;
+	t->op.want_body_codes = true;
+	if ((error = perform(t)) < 0) {
+		failed(t, error);
+		return;
+	}
+	begin(t, "ok");
+	if (r->fail == FAIL_NONE && r->block_size != 0 && r->file_size != 0) {
+		add(t, "found", "1");
+		add_number(t, "size", r->file_size);
+		add_number(t, "blocksize", r->block_size);
+	} else {
+		add(t, "found", "0");
+		add_number(t, "size", 0);
+		add_number(t, "blocksize", 0);
+		add_emptiness(t);
+	}
+	n = strlcat(t->answer, " ", sizeof(t->answer));
+	t->store->backend->found(t->store, t->answer + n, sizeof(t->answer) - n);
+	if (t->answer[n] == '\0')
+		t->answer[n - 1] = '\0';
+}
+
+static void
+cmd_token_get(struct tool *t)
+{
+	int error;
+
+	if ((error = token_get(t)) < 0) {
+		failed(t, error);
+		return;
+	}
+	begin(t, "ok");
+	add(t, "present", t->op.reply.fail == FAIL_NONE ? "1" : "0");
+	if (t->op.reply.fail == FAIL_NONE)
+		add_token(t);
+}
+
+static void
+taken(struct tool *t, const char *fence)
+{
+	begin(t, "ok");
+	add(t, "fence", fence);
+	add(t, "etag", t->op.reply.etag);
+}
+
+static void
+held(struct tool *t)
+{
+	begin(t, "held");
+	add_token(t);
+}
+
+/* Is what lies there ours after all?  A PUT whose answer was lost may have won. */
+static void
+look_again(struct tool *t, uint32_t token, const char *fence)
+{
+	int error;
+
+	if ((error = token_get(t)) < 0)
+		failed(t, error);
+	else if (t->op.reply.fail == FAIL_NONE && token_of(&t->op.reply) == token)
+		taken(t, fence);
+	else if (t->op.reply.fail == FAIL_NONE)
+		held(t);
+	else
+		failed(t, -EAGAIN);	/* it went away under our hands */
+}
+
+/*
+ * Look first: a store that does not know If-None-Match would overwrite another's token.  Then create
+ * it if absent; a second such PUT, which must be refused, shows whether the condition was honoured:
+ *	refused		strong: of two machines that start at once exactly one gets the disk
+ *	accepted	weak: looking and writing are two steps, both may win
+ */
+static void
+cmd_token_take(struct tool *t, uint32_t token, const char *body)
+{
+	bool probe = t->env->conf->fence != CONF_FENCE_OFF;
+	char etag[80];
+	int error;
+
+	if ((error = token_get(t)) < 0) {
+		failed(t, error);
+		return;
+	}
+	if (t->op.reply.fail == FAIL_NONE) {
+		held(t);
+		return;
+	}
+	error = token_put(t, token, body, probe ? STORE_IF_ABSENT : STORE_ALWAYS, NULL);
+	if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED) {
+		error = token_put(t, token, body, STORE_ALWAYS, NULL);
+		probe = false;
+		if (error == 0 && t->op.reply.fail == FAIL_NONE) {
+			look_again(t, token, "weak");
+			return;
+		}
+	}
+	if (error < 0 || t->op.reply.fail == FAIL_UNSUPPORTED) {
+		failed(t, error < 0 ? error : -EOPNOTSUPP);
+		return;
+	}
+	if (t->op.reply.fail == FAIL_CONDITION) {
+		look_again(t, token, "strong");
+		return;
+	}
+	if (!probe) {
+		taken(t, "none");
+		return;
+	}
+	(void)strlcpy(etag, t->op.reply.etag, sizeof(etag));
+	error = token_put(t, token, body, STORE_IF_ABSENT, NULL);
+	if (error == 0 && t->op.reply.fail == FAIL_CONDITION) {
+		(void)strlcpy(t->op.reply.etag, etag, sizeof(t->op.reply.etag));
+		taken(t, "strong");
+	} else {
+		look_again(t, token, "weak");
+	}
+}
+
+/* Ceph RGW compares If-Match of a PUT without its quotes: when the ETag is right, say it so, too. */
+static int
+put_if_match(struct tool *t, uint32_t token, const char *body, const char *etag)
+{
+	char bare[80];
+	size_t n;
+	int error;
+
+	error = token_put(t, token, body, STORE_IF_MATCH, etag);
+	if (error < 0 || t->op.reply.fail != FAIL_CONDITION)
+		return (error);
+	if ((error = token_get(t)) < 0)
+		return (error);
+	if (t->op.reply.fail != FAIL_NONE || strcmp(t->op.reply.etag, etag) != 0)
+		return (-EEXIST);	/* it really is another's */
+	n = strlcpy(bare, etag + (*etag == '"'), sizeof(bare));
+	if (n > 0 && bare[n - 1] == '"')
+		bare[n - 1] = '\0';
+	return (token_put(t, token, body, STORE_IF_MATCH, bare));
+}
+
+static void
+cmd_token_replace(struct tool *t, uint32_t token, const char *body, const char *etag)
+{
+	const char *fence = "strong";
+	int error;
+
+	if (*etag == '\0' || t->env->conf->fence == CONF_FENCE_OFF) {
+		error = token_put(t, token, body, STORE_ALWAYS, NULL);
+		fence = "none";
+	} else {
+		error = put_if_match(t, token, body, etag);
+		if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED) {
+			error = token_put(t, token, body, STORE_ALWAYS, NULL);
+			fence = "weak";
+		}
+	}
+	if (error == 0 && t->op.reply.fail == FAIL_NONE)
+		taken(t, fence);
+	else if (error == -EEXIST || (error == 0 && t->op.reply.fail == FAIL_CONDITION))
+		look_again(t, token, fence);
+	else if (error == 0 && t->op.reply.fail == FAIL_ABSENT)
+		cmd_token_take(t, token, body);	/* If-Match on nothing: it was released meanwhile */
+	else
+		failed(t, error < 0 ? error : -EOPNOTSUPP);
+}
+
+static void
+cmd_token_drop(struct tool *t, uint32_t token)
+{
+	bool ours;
+	int error;
+
+	if ((error = token_get(t)) < 0) {
+		failed(t, error);
+		return;
+	}
+	ours = t->op.reply.fail == FAIL_NONE && token_of(&t->op.reply) == token;
+	if (ours) {
+		memset(&t->op, 0, sizeof(t->op));
+		t->op.kind = STORE_TOKEN_DROP;
+		if ((error = perform(t)) < 0) {
+			failed(t, error);
+			return;
+		}
+	}
+	begin(t, "ok");
+	add(t, "dropped", ours ? "1" : "0");
+}
+
+/* ---- command lines -------------------------------------------------------------------------- */
+static void
+decode(const char *from, char *to, size_t size)
+{
+	size_t n = 0;
+
+	for (; *from != '\0' && n + 1 < size; from++) {
+		unsigned c = (unsigned char)*from;
+
+		if (c == '%' && sscanf(from + 1, "%2x", &c) == 1 && from[1] != '\0' && from[2] != '\0')
+			from += 2;
+		to[n++] = (char)c;
+	}
+	to[n] = '\0';
+}
+
+static void
+command(struct tool *t, char *line)
+{
+	char token[16] = "", body[ARG_MAX_LEN] = "", etag[128] = "", *rest = line, *word, *name;
+
+	name = strsep(&rest, " \n");
+	while ((word = strsep(&rest, " \n")) != NULL) {
+		if (strncmp(word, "token=", 6) == 0)
+			decode(word + 6, token, sizeof(token));
+		else if (strncmp(word, "body=", 5) == 0)
+			decode(word + 5, body, sizeof(body));
+		else if (strncmp(word, "etag=", 5) == 0)
+			decode(word + 5, etag, sizeof(etag));
+	}
+	t->answer[0] = '\0';
+	t->op.reply.why[0] = '\0';
+	if (strcmp(name, "detect") == 0)
+		cmd_detect(t);
+	else if (strcmp(name, "token-get") == 0)
+		cmd_token_get(t);
+	else if (strcmp(name, "token-take") == 0)
+		cmd_token_take(t, (uint32_t)strtoul(token, NULL, 16), body);
+	else if (strcmp(name, "token-replace") == 0)
+		cmd_token_replace(t, (uint32_t)strtoul(token, NULL, 16), body, etag);
+	else if (strcmp(name, "token-drop") == 0)
+		cmd_token_drop(t, (uint32_t)strtoul(token, NULL, 16));
+	else
+		(void)snprintf(t->answer, sizeof(t->answer), "error %d no such command", EINVAL);
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+static int
+tool_open(struct tool *t, struct role_env *env, char **ret_error)
+{
+	struct conf *conf = env->conf;
+	struct store_env se = {
+	    .conf = conf,
+	    .loop = &t->loop,
+	    .counters = &t->counters,
+	    .names = {conf->prefix_full, strlen(conf->prefix_full), conf->block_hash_prefix, 0},
+	    .max_transfers = 4,
+	    .nprocesses = 1,
+	};
+	int error;
+
+	t->env = env;
+	t->loop.epfd = -1;
+	conf->timeout_us = min_u64(conf->timeout_us, TOOL_TIMEOUT_US);
+	if ((error = confine_role_why("uploader", conf, ret_error)) < 0 ||
+	    (error = loop_open(&t->loop)) < 0 ||
+	    (error = jobs_open(1, &t->loop, &t->jobs)) < 0 ||
+	    (error = codec_open(conf, &t->codec, ret_error)) < 0)
+		return (error);
+	se.jobs = t->jobs;
+	se.codec = t->codec;
+	return (store_open(&se, conf->store_is_dir, &t->store, ret_error));
+}
+
+static void
+serve(struct tool *t)
+{
+	static char line[ROLE_PACKET_MAX + 1];
+	enum role_packet type = 0;
+	unsigned nfds = 0;
+	ssize_t n;
+
+	while (!role_stop_requested &&
+	    (n = role_recv(t->env->ctl_fd, &type, line, sizeof(line) - 1, NULL, &nfds)) >= 0) {
+		line[n] = '\0';
+		if (type != ROLE_TEXT)
+			continue;
+		command(t, line);
+		log_trace(TRACE_STORE, "tool: %s -> %s", line, t->answer);
+		if (role_send(t->env->ctl_fd, ROLE_TEXT, t->answer, strlen(t->answer) + 1, NULL,
+			0) < 0)
+			return;
+	}
+}
+
+int
+tool_main(struct role_env *env)
+{
+	struct tool *t = calloc(1, sizeof(*t));
+	char *why = NULL;
+	int error;
+
+	if (t == NULL)
+		role_fail(env, "out of memory");
+	if ((error = tool_open(t, env, &why)) < 0)
+		role_fail(env, "%s", why != NULL ? why : strerror(-error));
+	if (role_ready(env, t->store->backend->name) == 0)
+		serve(t);
+	store_close(&t->store);
+	jobs_close(&t->jobs);
+	codec_close(&t->codec);
+	loop_close(&t->loop);
+	free(t);
+	return (ROLE_EXIT_DONE);
+}

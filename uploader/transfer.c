@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * transfer.c -- GET and PUT of one block.
+ *
+ *	GET:  attempt --> done
+ *	PUT:  summing --> zero?  --> delete ------------------------> [settle] --> done
+ *	          \-----> attempt --> (outcome of an earlier try unknown?) --> settle --> prove --> done
+ *	                     ^                                                              |
+ *	                     +---------------------- what is there is not ours --------------+
+ *
+ * A PUT that was cut off after its last byte may be applied after its retry, and then after whatever
+ * the next PUT of that block wrote.  cachemgr sends no other PUT of a block before the DONE of this
+ * one; so DONE waits until the cut-off attempt has had one more `timeout` to land, and then until the
+ * store shows the ETag that our last attempt was given.  README.md says what that guarantees.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/conf.h"
+#include "common/counters.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+#include "uploader/payload.h"
+#include "uploader/uploader.h"
+
+#include "uploader/guard.h"
+
+#define BAD_REPLIES_MAX 4	/* an object that has the wrong length each time has that length */
+
+struct transfer {
+	struct work	w;	/* first */
+	struct store_op op;
+	struct payload	payload;
+	unsigned	bad_replies;
+	char		put_etag[80];
+};
+
+static void
+transfer_ended(struct work *w)
+{
+	struct transfer *t = (struct transfer *)w;
+
+	payload_free(&t->payload);
+	free(t);
+}
+
+/* ---- GET ---------------------------------------------------------------------------------- */
+static void
+get_attempt(struct work *w)
+{
+	store_submit(w->up->store, &((struct transfer *)w)->op);
+}
+
+static void
+get_done(struct store_op *op)
+{
+	struct transfer *t = op->arg;
+	struct uploader *up = t->w.up;
+	struct counters *c = up->env->counters;
+	struct store_reply *r = &op->reply;
+	bool whole = op->off == 0 && op->len == up->env->shm->geo.block_size;
+
+	if (r->fail == FAIL_BAD_REPLY && r->error == -EILSEQ && r->bytes > 0 &&
+	    ++t->bad_replies >= BAD_REPLIES_MAX)
+		r->fail = FAIL_DATA;
+	if (r->fail != FAIL_NONE && r->fail != FAIL_ABSENT) {
+		work_failed(&t->w, r);
+		return;
+	}
+	work_succeeded(&t->w);
+	ctr_inc(c, get_ok);
+	ctr_add(c, get_us, now_us() - t->w.begun_us);
+	if (r->fail == FAIL_ABSENT) {
+		work_done(&t->w, 0, IPC_F_ZERO, 0, NULL);
+		return;
+	}
+	ctr_add(c, get_bytes, r->bytes);
+	work_done(&t->w, 0, whole ? IPC_F_HASCRC : 0, whole ? r->crc : 0, r->etag);
+}
+
+/* ---- PUT ---------------------------------------------------------------------------------- */
+static void put_attempt(struct work *);
+
+static void
+put_finish(struct work *w)
+{
+	struct transfer *t = (struct transfer *)w;
+	struct counters *c = w->up->env->counters;
+
+	if (t->payload.zero) {
+		work_done(w, 0, IPC_F_ZERO, 0, NULL);
+		return;
+	}
+	ctr_inc(c, put_ok);
+	ctr_add(c, put_bytes, t->payload.len);
+	ctr_add(c, put_us, now_us() - w->begun_us);
+	work_done(w, 0, IPC_F_HASCRC, t->payload.crc, t->put_etag);
+}
+
+static void
+prove_done(struct store_op *op)
+{
+	struct transfer *t = op->arg;
+	struct work *w = &t->w;
+	const struct store_reply *r = &op->reply;
+
+	if (r->fail == FAIL_NONE && strcmp(r->etag, t->put_etag) == 0) {
+		put_finish(w);
+	} else if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT) {
+		log_warn("the object is not what was uploaded, once more: block=%u etag=%s ours=%s",
+		    op->block, r->etag, t->put_etag);
+		ctr_inc(w->up->env->counters, bad_replies);
+		put_attempt(w);
+	} else {
+		work_failed(w, r);
+	}
+}
+
+static void
+prove(struct work *w)
+{
+	struct transfer *t = (struct transfer *)w;
+
+	/* A store without ETags has nothing to compare; time has passed, that is all there is. */
+	if (t->payload.zero || t->put_etag[0] == '\0') {
+		put_finish(w);
+		return;
+	}
+	t->op.kind = STORE_STAT;
+	t->op.done = prove_done;
+	w->attempt = prove;
+	store_submit(w->up->store, &t->op);
+}
+
+static void
+put_done(struct store_op *op)
+{
+	struct transfer *t = op->arg;
+	struct work *w = &t->w;
+	struct store_reply *r = &op->reply;
+	bool deleted = op->kind == STORE_DELETE && r->fail == FAIL_ABSENT;
+
+	if (r->fail != FAIL_NONE && !deleted) {
+		work_failed(w, r);
+		return;
+	}
+	work_succeeded(w);
+	if (op->kind == STORE_DELETE) {
+		ctr_inc(w->up->env->counters, delete_ok);
+		ctr_inc(w->up->env->counters, delete_keys);
+	}
+	memcpy(t->put_etag, r->etag, sizeof(t->put_etag));
+	if (!w->unknown)
+		put_finish(w);
+	else if (!work_settle(w, prove))
+		prove(w);
+}
+
+static void
+put_attempt(struct work *w)
+{
+	struct transfer *t = (struct transfer *)w;
+
+	w->attempt = put_attempt;
+	t->op.kind = t->payload.zero ? STORE_DELETE : STORE_PUT;
+	t->op.done = put_done;
+	store_submit(w->up->store, &t->op);
+}
+
+static void
+put_summed(struct payload *p)
+{
+	struct transfer *t = p->arg;
+	struct work *w = &t->w;
+
+	if (p->error < 0) {
+		log_err(p->error, "cannot read the cache: slot=%u block=%u", w->msg.slot, p->block);
+		work_done(w, p->error, 0, 0, NULL);
+	} else if (p->zero && (w->msg.flags & IPC_F_ABSENT) != 0) {
+		work_done(w, 0, IPC_F_ZERO, 0, NULL);
+	} else {
+		put_attempt(w);
+	}
+}
+
+static unsigned
+hashes_wanted(const struct uploader *up)
+{
+	const struct conf *conf = up->env->conf;
+
+	if (conf->store_is_dir)
+		return (0);
+	/* A signed SHA-256 lets the store refuse a damaged body; without one Content-MD5 does. */
+	if (conf->access_id == NULL || *conf->access_id == '\0' ||
+	    conf->auth_version == CONF_AUTH_AWS2)
+		return (PAYLOAD_MD5);
+	return (PAYLOAD_SHA256);
+}
+
+void
+transfer_begin(struct uploader *up, const struct ipc_msg *m)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+	int fd = up->env->fd[ROLE_FD_CACHE];
+
+	MUST(t != NULL);
+	work_init(up, &t->w, m);
+	t->w.ended = transfer_ended;
+	t->op.arg = t;
+	t->op.block = (uint32_t)m->block;
+	slot_io_init(&t->op.io, up->env->shm, fd, m->slot);
+	if (m->type == IPC_GET) {
+		t->op.kind = STORE_GET;
+		t->op.off = m->off;
+		t->op.len = m->len;
+		t->op.done = get_done;
+		t->w.attempt = get_attempt;
+		get_attempt(&t->w);
+		return;
+	}
+	if ((m->flags & IPC_F_ZBASE) != 0)
+		slot_io_sparse(&t->op.io, &up->slots.slot[m->slot]);
+	t->payload.io = t->op.io;
+	t->payload.block = t->op.block;
+	t->payload.codec = up->codec;
+	t->payload.want = hashes_wanted(up);
+	t->payload.ready = put_summed;
+	t->payload.arg = t;
+	t->op.payload = &t->payload;
+	t->w.attempt = put_attempt;
+	payload_make(up->jobs, &t->payload);
+}

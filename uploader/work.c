@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * work.c -- what requests of every kind have in common: pauses, the budget, the one DONE.
+ *
+ *	 begin --> attempt --ok----------------------> [settle] --> done
+ *	             ^  |                                            ^
+ *	             |  +--failed--> pausing --(give up, leaving)----+
+ *	             +------------------+
+ *
+ * While the store is away everybody pauses; the budget lets a few attempts through each second, and
+ * the first that succeeds wakes the others.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <bsd/stdlib.h>
+
+#include "common/blockmath.h"
+#include "common/counters.h"
+#include "common/log.h"
+#include "common/timeutil.h"
+#include "uploader/uploader.h"
+
+#include "uploader/guard.h"
+
+#define WAKE_SPREAD_US (200 * US_PER_MS) /* over which those who waited for the store come back */
+
+static const char *
+kind_name(const struct work *w)
+{
+	return (ipc_type_name(w->msg.type));
+}
+
+static void
+end_pause(void *arg)
+{
+	struct work *w = arg;
+	uint64_t wait = retry_budget_take(&w->up->budget, now_us());
+
+	if (wait > 0 && !w->up->leaving) {
+		/* Not all at the moment of the next token. */
+		loop_timer_set(&w->up->loop, &w->timer, now_us() + wait + arc4random_uniform(50000));
+		return;
+	}
+	w->pausing = false;
+	w->attempt(w);
+}
+
+void
+work_init(struct uploader *up, struct work *w, const struct ipc_msg *m)
+{
+	w->up = up;
+	w->msg = *m;
+	w->begun_us = now_us();
+	w->timer.run = end_pause;
+	w->timer.arg = w;
+	TAILQ_INSERT_TAIL(&up->work, w, link);
+	up->nwork++;
+}
+
+static void
+count_retry(struct work *w, bool given_up)
+{
+	struct counters *c = w->up->env->counters;
+
+	switch (w->msg.type) {
+	case IPC_GET:
+		given_up ? ctr_inc(c, get_failed) : ctr_inc(c, get_retried);
+		break;
+	case IPC_PUT:
+		given_up ? ctr_inc(c, put_failed) : ctr_inc(c, put_retried);
+		break;
+	case IPC_DELETE:
+		given_up ? ctr_inc(c, delete_failed) : ctr_inc(c, delete_retried);
+		break;
+	case IPC_LIST:
+		given_up ? ctr_inc(c, list_failed) : ctr_inc(c, list_retried);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+log_failure(const struct work *w, const struct store_reply *r, bool given_up, uint64_t pause_us)
+{
+	if (given_up)
+		log_err(0, "%s failed: block=%" PRIu64 " tries=%u: %s", kind_name(w), w->msg.block,
+		    w->retry.tries + 1, r->why);
+	else if (!fail_heals(r->fail))
+		/* The same line for every block: the log holds repeats back, the user reads it once. */
+		log_err(0, "the store refuses, changes stay in the cache: %s", r->why);
+	else
+		log_warn("%s failed, will retry: block=%" PRIu64 " try=%u wait_ms=%" PRIu64 ": %s",
+		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);
+}
+
+void
+work_failed(struct work *w, const struct store_reply *r)
+{
+	struct uploader *up = w->up;
+	const struct retry_policy *p =
+	    w->msg.type == IPC_GET || w->msg.type == IPC_LIST ? &up->get_policy : &up->change_policy;
+	uint64_t pause = 0;
+	bool again;
+
+	if (r->unknown)
+		w->unknown = true;
+	if (r->may_land)
+		w->land_us = now_us() + up->settle_us;
+	up->failing = true;
+	again = r->fail != FAIL_DATA && !up->leaving &&
+	    retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
+	count_retry(w, !again);
+	if (r->healed && again)
+		pause = 0;
+	else
+		log_failure(w, r, !again, pause);
+	if (!again) {
+		work_done(w, fail_errno(r->fail, r->http, r->error), 0, 0, NULL);
+		return;
+	}
+	w->pausing = true;
+	loop_timer_set(&up->loop, &w->timer, now_us() + pause);
+}
+
+/* The store is back: who sleeps for long need not. */
+static void
+wake_others(struct uploader *up)
+{
+	uint64_t now = now_us();
+	struct work *w;
+
+	TAILQ_FOREACH(w, &up->work, link)
+		if (w->pausing && w->timer.when > now + WAKE_SPREAD_US)
+			loop_timer_set(&up->loop, &w->timer, now + arc4random_uniform(WAKE_SPREAD_US));
+}
+
+void
+work_succeeded(struct work *w)
+{
+	retry_budget_success(&w->up->budget);
+	if (w->up->failing) {
+		w->up->failing = false;
+		wake_others(w->up);
+	}
+}
+
+static unsigned
+hex_digit(char c)
+{
+	return (c >= '0' && c <= '9' ? (unsigned)(c - '0') :
+	    c >= 'a' && c <= 'f'     ? (unsigned)(c - 'a') + 10 :
+	    c >= 'A' && c <= 'F'     ? (unsigned)(c - 'A') + 10 :
+				       16);
+}
+
+/* "<at least 32 hex digits>": section 7 of the format; anything else is no ETag. */
+static void
+parse_etag(const char *etag, uint8_t ret_etag[16])
+{
+	uint8_t bytes[16];
+
+	if (*etag++ != '"')
+		return;
+	for (unsigned i = 0; i < 16; i++, etag += 2) {
+		unsigned hi = hex_digit(etag[0]), lo = hi < 16 ? hex_digit(etag[1]) : 16;
+
+		if (hi > 15 || lo > 15)
+			return;
+		bytes[i] = (uint8_t)(hi << 4 | lo);
+	}
+	memcpy(ret_etag, bytes, sizeof(bytes));
+}
+
+void
+work_done(struct work *w, int status, uint16_t flags, uint64_t arg, const char *etag)
+{
+	struct ipc_msg m = w->msg;
+
+	m.type = IPC_DONE;
+	m.flags = flags;
+	m.status = status;
+	m.arg = arg;
+	memset(m.etag, 0, sizeof(m.etag));
+	if (etag != NULL)
+		parse_etag(etag, m.etag);
+	peer_send(w->up, &m);
+	loop_timer_clear(&w->up->loop, &w->timer);
+	TAILQ_REMOVE(&w->up->work, w, link);
+	w->up->nwork--;
+	w->ended(w);
+}
+
+void
+work_leave(struct uploader *up)
+{
+	struct work *w, *next;
+
+	TAILQ_FOREACH_SAFE(w, &up->work, link, next)
+		if (w->pausing && w != up->deleting)
+			work_done(w, -ECANCELED, 0, 0, NULL);
+}
+
+/* Only what is pausing: an attempt in flight is nearly as quick to finish as to cut. */
+void
+work_cancel(struct uploader *up, uint64_t req_id)
+{
+	struct work *w;
+
+	TAILQ_FOREACH(w, &up->work, link) {
+		if (w->msg.req_id == req_id && w->pausing && w != up->deleting) {
+			work_done(w, -ECANCELED, 0, 0, NULL);
+			return;
+		}
+	}
+}
+
+static void
+end_settling(void *arg)
+{
+	struct work *w = arg;
+
+	w->timer.run = end_pause;
+	w->attempt(w);
+}
+
+bool
+work_settle(struct work *w, void (*then)(struct work *))
+{
+	if (w->land_us <= now_us())
+		return (false);
+	w->attempt = then;
+	w->timer.run = end_settling;
+	loop_timer_set(&w->up->loop, &w->timer, w->land_us);
+	return (true);
+}
