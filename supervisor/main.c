@@ -22,6 +22,7 @@
 #include "supervisor/client.h"
 #include "supervisor/find.h"
 #include "supervisor/helper.h"
+#include "supervisor/mount.h"
 #include "supervisor/options.h"
 #include "supervisor/release.h"
 #include "supervisor/start.h"
@@ -45,7 +46,7 @@ static const char usage_text[] =
     "  -h, --help          this text\n"
     "      --version       version\n";
 
-enum { OPT_KEEP_DIRTY = 256, OPT_VERSION, OPT_PROBE, OPT_UMOUNT, OPT_MOUNTED_ON };
+enum { OPT_KEEP_DIRTY = 256, OPT_VERSION, OPT_PROBE, OPT_PROBE_MOUNT, OPT_UMOUNT, OPT_MOUNTED_ON };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -53,8 +54,9 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"keep-dirty", no_argument, NULL, OPT_KEEP_DIRTY},
     {"version", no_argument, NULL, OPT_VERSION},
-    /* Not for users: helper.h, umount.fuse.s3backerd. */
+    /* Not for users: helper.h, mount.h, umount.fuse.s3backerd. */
     {"probe-read", required_argument, NULL, OPT_PROBE},
+    {"probe-mount", required_argument, NULL, OPT_PROBE_MOUNT},
     {"umount", required_argument, NULL, OPT_UMOUNT},
     {"mounted-on", required_argument, NULL, OPT_MOUNTED_ON},
     {NULL, 0, NULL, 0},
@@ -209,6 +211,8 @@ run(struct super *s, int argc, char **argv)
 			return (EXIT_DONE);
 		case OPT_PROBE:
 			return (helper_main_probe(optarg));
+		case OPT_PROBE_MOUNT:
+			return (mount_main_probe(optarg));
 		case OPT_UMOUNT:
 			return (helper_main_umount(optarg));
 		case OPT_MOUNTED_ON:

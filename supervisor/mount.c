@@ -5,18 +5,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/timeutil.h"
+
+#include "supervisor/spawn.h"
 
 #include "supervisor/guard.h"
+
+#define PROBE_LIMIT_US (3 * US_PER_S)
 
 static int refuse(int err, char **ret_error, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -86,12 +95,36 @@ mount_find(const char *dir, struct mount_entry *ret_entry)
 	return (r);
 }
 
+/*
+ * Asked by a process of its own, because the question may never be answered.  Attributes are
+ * cached by the kernel, the figures of the file system never are.
+ */
 static bool
 is_dead(const char *dir)
 {
-	struct stat st;
+	const char *const argv[] = {"s3backerd", "--probe-mount", dir, NULL};
+	uint64_t deadline = deadline_in_us(PROBE_LIMIT_US);
+	struct timespec pause = us_to_timespec(5 * US_PER_MS);
+	int status = 0;
+	pid_t pid;
 
-	return (stat(dir, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED));
+	if (spawn_self(argv, &pid) < 0)
+		return (false);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (deadline_passed(deadline))
+			(void)kill(pid, SIGKILL);
+		(void)nanosleep(&pause, NULL);
+	}
+	return (WIFEXITED(status) &&
+	    (WEXITSTATUS(status) == ENOTCONN || WEXITSTATUS(status) == ECONNABORTED));
+}
+
+int
+mount_main_probe(const char *dir)
+{
+	struct statvfs fs;
+
+	return (statvfs(dir, &fs) < 0 ? errno : 0);
 }
 
 int

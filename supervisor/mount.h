@@ -27,6 +27,8 @@ struct mount_entry {		/* one line of /proc/self/mountinfo */
 int	mount_find(const char *dir, struct mount_entry *ret_entry);
 /* Is `dir` a directory to mount on?  Clears away what a dead s3backerd of `config` left there. */
 int	mount_check_dir(const char *dir, const char *config, char **ret_error);
+/* In a helper: exit code 0, or the errno of a mount that does not answer. */
+int	mount_main_probe(const char *dir);
 /* Opens /dev/fuse: early, so that its absence is found before anything is done. */
 int	mount_open_fuse(int *ret_fd, char **ret_error);
 int	mount_do(const char *dir, const char *config, int fuse_fd, bool read_only, char **ret_error);

@@ -29,7 +29,7 @@
 #define LEAVE_LIMIT_US	 (10 * US_PER_S) /* SIGTERM to SIGKILL */
 #define RESTART_LIMIT_US (5 * US_PER_S)	 /* the same, with users waiting */
 #define LOOK_US		 (1 * US_PER_S)
-#define DETACHED_LOOK_US (200 * US_PER_MS)
+#define DETACHED_LOOK_US (20 * US_PER_MS)
 #define DRAIN_RETRY_US	 (5 * US_PER_S)
 
 static void begin_drain(struct super *);
@@ -150,8 +150,8 @@ mount_left(struct super *s)
 	if (!mount_alive(s->handed.fuse)) {
 		begin_drain(s);
 	} else if (s->phase != PHASE_DETACHED) {
-		log_info("unmounted, but still in use; waiting for the last user");
 		s->phase = PHASE_DETACHED;
+		s->detached_us = now_us();
 	}
 }
 
@@ -432,8 +432,15 @@ phase_timers(struct super *s, uint64_t now)
 			connection_ended(s);
 		return (now + LOOK_US);
 	case PHASE_DETACHED:
-		if (!mount_alive(s->handed.fuse))
+		if (!mount_alive(s->handed.fuse)) {
 			begin_drain(s);
+			return (s->stop_retry_us);
+		}
+		/* The mount table changes a moment before the connection ends: no news yet. */
+		if (s->detached_us != 0 && now - s->detached_us > LOOK_US) {
+			log_info("unmounted, but still in use; waiting for the last user");
+			s->detached_us = 0;
+		}
 		return (now + DETACHED_LOOK_US);
 	case PHASE_DRAINING:
 		if (now >= s->stop_retry_us)

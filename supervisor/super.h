@@ -152,6 +152,7 @@ struct super {
 	uint64_t	 next_req;
 
 	/* The stop that is under way. */
+	uint64_t	 detached_us;	/* since when it is unmounted and in use; 0: was said */
 	bool		 keep_dirty;	/* do not wait for the bucket */
 	uint64_t	 stop_retry_us;	/* when to ask cachemgr once more */
 	bool		 stop_wanted;	/* stop as soon as the start is through */
