@@ -195,7 +195,7 @@ struct cachemgr {
 
 /* ---- loop.c ---- */
 int cachemgr_open(struct cachemgr *, struct role_env *);
-int cachemgr_turn(struct cachemgr *);	/* 0: nothing was to be done, sleep */
+int cachemgr_turn(struct cachemgr *);	       /* 0: nothing was to be done, sleep */
 uint64_t cachemgr_deadline(struct cachemgr *); /* until then, unless rung */
 void cm_reply_fe(struct cachemgr *, uint64_t req_id, int status);
 void cm_reply_sup(struct cachemgr *, uint64_t req_id, int status, uint64_t arg);

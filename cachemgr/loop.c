@@ -253,4 +253,3 @@ cachemgr_turn(struct cachemgr *cm)
 		throttle_update(cm);
 	return (work + (cm->room_made ? 1 : 0));
 }
-

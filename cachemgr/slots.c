@@ -150,8 +150,11 @@ void
 slot_release(struct cachemgr *cm, uint32_t slot)
 {
 	MUST(head_state(cm_head(cm, slot)) == SLOT_OLD);
-	/* WANT first, then the scan: whoever drops the last hazard rings us (H5). */
-	slot_set_flags(cm, slot, SLOT_F_WANT, 0);
+	/*
+	 * WANT first, then the scan: whoever drops the last hazard rings us (H5).  GONE: whatever it
+	 * says of itself, it is not the block any more, should we die before it is free.
+	 */
+	slot_set_flags(cm, slot, SLOT_F_WANT | SLOT_F_GONE, 0);
 	if (hazard_named(&cm->tab, slot, false)) {
 		cm->limbo[cm->nlimbo++] = slot;
 		return;

@@ -60,6 +60,8 @@ drop_slots(struct cachemgr *cm, struct bop *b)
 		upload_cancel(cm, b); /* not sent yet, and must not be now */
 	if (b->fetch == FETCH_INFLIGHT)
 		b->drop_base = 1;
+	if (b->up_slot != IPC_NO_SLOT)
+		slot_set_flags(cm, b->up_slot, SLOT_F_GONE, 0);
 	if (cur == IPC_NO_SLOT)
 		return;
 	slot_drop(cm, cur);

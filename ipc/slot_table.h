@@ -41,7 +41,7 @@ enum {
 	SLOT_F_WANT = 1 << 0,  /* cachemgr waits for hazards on it: ring when you clear one */
 	SLOT_F_MARK = 1 << 1,  /* read-ahead mark: tell cachemgr when you hit it */
 	SLOT_F_ZBASE = 1 << 2, /* what is not valid reads as zero */
-	SLOT_F_GONE = 1 << 3,  /* OLD because its block was trimmed: its bytes are nobody's */
+	SLOT_F_GONE = 1 << 3,  /* given up or trimmed: its bytes are nobody's */
 };
 /*
  * Bit of table_gen: a new cachemgr is relinking every slot.  "Not found" then says nothing.

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_power.c -- power cuts in the middle of everything, with the real journal, commit and recovery.
+ *
+ *	test_power.t [SEED [CUTS]]	one seed; without arguments a fixed set
+ *
+ * A run is a chain of cuts: after each, the image that is left is recovered by a new cache manager in a
+ * fresh segment, everything goes to the bucket, and each sector of each block must be a value that the
+ * model allows: what was there at the last completed flush, or anything written since (P3), never
+ * another block's bytes (P1).  The work then goes on from there.
+ *
+ * The commit thread is waited for after every turn, so a seed is the same run every time.
+ */
+#define SIM_POWER
+#include "tests/unit/cachemgr/sim.h"
+
+static char cache_path[] = "/tmp/s3b-power-XXXXXX";
+
+static void
+turn(void)
+{
+	(void)cachemgr_turn(cm);
+	while (cm->commit != NULL && commit_busy(cm)) {
+		ipc_bell_clear(env.bell, -1);
+		if (cachemgr_turn(cm) == 0 && commit_busy(cm))
+			ipc_bell_wait(env.bell, now_us() + 1000);
+	}
+}
+
+static void
+steps_until_cut(void)
+{
+	while (!crash.cut && wrong == 0) {
+		uint32_t what = rnd(100);
+
+		if (what < 45)
+			fe_step(&op[rnd(WRITERS)]);
+		else if (what < 70)
+			turn();
+		else if (what < 80)
+			up_take();
+		else if (what < 92)
+			up_answer();
+		else if (!crash.cut)
+			fe_replies();
+		for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
+		     b = TAILQ_NEXT(b, retry))
+			b->retry_us = 0;
+		cm->pend_retry_us = cm->survey_retry_us = 0;
+	}
+}
+
+/* Requests on their way when the power went: the bucket may have got them or not. */
+static void
+lose_requests(void)
+{
+
+	for (unsigned i = 0; i < nheld; i++) {
+		if (rnd(2) == 0)
+			continue;
+		if (held[i].type == IPC_DELETE) {
+			for (uint32_t k = 0; k < held[i].arg; k++)
+				exists[held[i].block + k] = false;
+		} else if (held[i].type == IPC_PUT) {
+			for (uint32_t sub = 0; sub < NSUB; sub++)
+				if (!slot_valid_test(&tab.slot[held[i].slot], sub))
+					memset(frozen[i] + sub * SUB, 0, SUB);
+			memcpy(bucket[held[i].block], frozen[i], BSIZE);
+			exists[held[i].block] = true;
+		}
+	}
+
+	nheld = 0;
+}
+
+/* The machine is off; what it had in memory is gone, threads and all (they sleep for ever). */
+static void
+power_off(void)
+{
+	lose_requests();
+	(void)!pwrite(cache_fd, crash.image, crash.image_len, 0);
+	crash.on = false;
+	crash.nold = 0;
+	memset(op, 0, sizeof(op));
+	memset(busy, 0, sizeof(busy));
+	flushing = false;
+	close(cache_fd);
+	shm_detach(&shm);
+	cm = NULL;
+}
+
+static void
+power_on(void)
+{
+	struct shm_geometry g;
+
+	if (!ctl_open() || shm_plan(&g, BLOCKS, BSIZE, SLOTS, 1, 6) < 0)
+		abort();
+	g.data_off = cache_data_off(SLOTS);
+	if (shm_create(&g, &shm) < 0)
+		abort();
+	env.shm = &shm;
+	env.epoch = 1;
+	env.me = shm_proc(&shm, PROC_CACHEMGR);
+	env.bell = shm_bell(&shm, PROC_CACHEMGR);
+	env.state = shm_state(&shm);
+	env.counters = shm_counters(&shm, PROC_CACHEMGR);
+	slot_table_attach(&tab, &shm);
+	cache_fd = -1;
+	open_cm();
+	attach_all();
+}
+
+/* Each sector old or new; afterwards the model knows which. */
+static void
+check_bucket(unsigned cut)
+{
+	for (uint32_t b = 0; b < BLOCKS && wrong == 0; b++)
+		for (uint32_t s = 0; s < NSUB; s++) {
+			for (uint32_t k = 0; k < SUB; k += CRASH_SECTOR) {
+				const struct sub *m = &model[b][s];
+				uint32_t v = 0, i;
+
+				if (exists[b])
+					memcpy(&v, &bucket[b][s * SUB + k], 4);
+				for (i = 0; i < m->n && m->h[i] != v; i++)
+					;
+				if (i == m->n) {
+					printf(
+					    "# cut %u: block %u sub %u sector %u: got %u, allowed",
+					    cut, b, s, k / CRASH_SECTOR, v);
+					for (i = 0; i < m->n && i < 8; i++)
+						printf(" %u", m->h[i]);
+					printf("\n");
+					wrong++;
+					return;
+				}
+			}
+		}
+}
+
+/* Torn sub-blocks cannot be told by one number: write them whole before going on. */
+static void
+start_over(void)
+{
+	for (uint32_t b = 0; b < BLOCKS; b++) {
+		exists[b] = rnd(2) == 0;
+		for (uint32_t s = 0; s < NSUB; s++) {
+			uint32_t v = exists[b] ? ++serial : 0;
+
+			model_reset(b, s, v);
+			for (uint32_t k = 0; k < SUB; k += 4)
+				memcpy(&bucket[b][s * SUB + k], &v, 4);
+		}
+	}
+}
+
+static void
+run(uint64_t seed, unsigned cuts, bool expect_wrong)
+{
+	unsigned recovered = 0;
+
+	wrong = 0;
+	for (unsigned cut = 0; cut < cuts && wrong == 0; cut++) {
+		static char file_opt[64];
+
+		(void)unlink(cache_path);
+		(void)snprintf(file_opt, sizeof(file_opt), "blockCacheFile=%s", cache_path);
+		sim_cache_file = file_opt;
+		world_open(seed * 1000 + cut);
+		start_over();
+		crash.rng = seed * 7919 + cut;
+		crash.ops = 0;
+		crash.cut_at = 5 + rnd(600);
+		crash.cut = false;
+		crash.on = true;
+		steps_until_cut();
+		power_off();
+		power_on();
+		recovered += cm->ndirty;
+		for (uint32_t n = 0; n < 20000 && (cm->ndirty > 0 || cm->npending > 0 || nheld > 0);
+		     n++) {
+			turn();
+			up_take();
+			up_answer();
+			for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
+			     b = TAILQ_NEXT(b, retry))
+				b->retry_us = 0;
+			cm->pend_retry_us = cm->survey_retry_us = 0;
+		}
+		if (cm->ndirty > 0 || cm->npending > 0)
+			complain("does not come to rest", cut, 0, cm->ndirty, 0);
+		check_bucket(cut);
+		close(cache_fd);
+		shm_detach(&shm);
+		conf_free(env.conf);
+	}
+	if (expect_wrong)
+		ok(wrong > 0, "seed %llu: a disk that ignores fdatasync is found out",
+		    (unsigned long long)seed);
+	else
+		is_int(wrong, 0,
+		    "seed %llu: %u power cuts, each sector old or new (%u dirty blocks recovered)",
+		    (unsigned long long)seed, cuts, recovered);
+	(void)unlink(cache_path);
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 0;
+	unsigned cuts = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 10;
+
+	if (mkstemp(cache_path) < 0)
+		return (1);
+	if (seed != 0) {
+		run(seed, cuts, false);
+		return (tap_done());
+	}
+	for (seed = 1; seed <= 10; seed++)
+		run(seed, cuts, false);
+	crash.lie = true;
+	run(99, 200, true);
+	return (tap_done());
+}
