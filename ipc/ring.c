@@ -84,11 +84,14 @@ ipc_ring_pop(struct ipc_ring_end *e, struct ipc_msg *ret_msg)
 	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 
 	if (e->peer == head) { /* our copy of tail is used up */
-		e->peer = atomic_load_explicit(&r->tail, memory_order_acquire);
-		if (e->peer - head > e->nmsg)
+		uint32_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+
+		/* Kept only when possible: a second call must not believe what the first refused. */
+		if (tail - head > e->nmsg)
 			return (-EPROTO);
-		if (e->peer == head)
+		if (tail == head)
 			return (-EAGAIN);
+		e->peer = tail;
 	}
 	*ret_msg = r->msg[head & (e->nmsg - 1)];
 	/* Sequentially consistent, for the hand-shake in push_wait. */
