@@ -128,6 +128,16 @@ add_zero(struct commit *c, uint32_t block, uint32_t count, bool pending)
 }
 
 static void
+end_record(struct commit *c, uint32_t slot)
+{
+	struct journal_rec r = {.kind = JREC_FREE, .slot = slot};
+
+	/* Not on the list for want of memory: it counts as dirty on record, which is safe. */
+	journal_add(&c->job.batch, &r);
+	(void)slot_list_add(&c->ending, slot);
+}
+
+static void
 add_frees(struct cachemgr *cm, struct commit *c)
 {
 	struct journal_rec r = {.kind = JREC_FREE};
@@ -142,10 +152,11 @@ add_frees(struct cachemgr *cm, struct commit *c)
 		if (!c->rec_dirty[r.slot] || !head_linked(cm_head(cm, r.slot)) ||
 		    slot_dirty(cm_slot(cm, r.slot)))
 			continue;
-		journal_add(&c->job.batch, &r);
-		(void)slot_list_add(&c->freeing, r.slot);
+		end_record(c, r.slot);
 	}
-	c->to_clean.n = 0;
+	for (uint32_t i = 0; i < c->to_drop.n; i++)
+		end_record(c, c->to_drop.slot[i]);
+	c->to_clean.n = c->to_drop.n = 0;
 }
 
 static int
@@ -198,7 +209,7 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 			i++;
 		add_zero(c, (uint32_t)from, (uint32_t)(i - from), true);
 	}
-	c->to_clean.n = 0;
+	c->to_clean.n = c->to_drop.n = 0;
 	c->job.sync_first = true;
 }
 

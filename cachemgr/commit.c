@@ -159,6 +159,17 @@ commit_note_zero(struct cachemgr *cm, uint32_t block, bool pending)
 		c->wanted = true;
 }
 
+void
+commit_note_dropped(struct cachemgr *cm, uint32_t slot)
+{
+	struct commit *c = cm->commit;
+
+	if (c->rec_dirty[slot] && !slot_list_add(&c->to_drop, slot)) {
+		log_err(-ENOMEM, "cannot note a trim; starting over");
+		exit(ROLE_EXIT_AGAIN);
+	}
+}
+
 bool
 commit_hold_slot(struct cachemgr *cm, uint32_t slot)
 {
@@ -290,10 +301,11 @@ finish(struct cachemgr *cm)
 		uint32_t slot = c->freeing.slot[i];
 
 		c->rec_dirty[slot] = false;
-		if (head_state(cm_head(cm, slot)) == SLOT_OLD)
-			slot_release(cm, slot);
+		slot_release(cm, slot);
 	}
-	c->freeing.n = 0;
+	for (uint32_t i = 0; i < c->ending.n; i++)
+		c->rec_dirty[c->ending.slot[i]] = false;
+	c->freeing.n = c->ending.n = 0;
 	atomic_store(&cm->st->local_seq, c->acked);
 	answer(cm, &c->committing, 0);
 }
@@ -307,7 +319,7 @@ begin(struct cachemgr *cm)
 	c->wanted = false;
 	c->acked = atomic_load(&cm->st->acked_seq);
 	STAILQ_CONCAT(&c->committing, &c->waiting);
-	MUST(c->freeing.n == 0);
+	MUST(c->freeing.n == 0 && c->ending.n == 0);
 	if ((error = batch_build(cm, c)) < 0) {
 		c->job.result = error;
 		finish(cm);

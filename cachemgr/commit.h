@@ -35,6 +35,11 @@ void commit_forget_fe(struct cachemgr *); /* the frontend died: its flushes with
 void commit_note_dirty(struct cachemgr *, struct bop *);
 void commit_note_clean(struct cachemgr *, uint32_t slot);
 void commit_note_zero(struct cachemgr *, uint32_t block, bool pending);
+/*
+ * A slot's block was trimmed.  Its record must end in the same batch that says PENDING, even if an
+ * upload holds the slot still: recovery takes a dirty slot for newer than a pending delete.
+ */
+void commit_note_dropped(struct cachemgr *, uint32_t slot);
 /* An OLD slot is to be freed.  True: its durable record says dirty; it comes back when that ends.
  */
 bool commit_hold_slot(struct cachemgr *, uint32_t slot);

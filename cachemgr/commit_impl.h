@@ -54,7 +54,9 @@ struct commit {
 
 	bool *rec_dirty;	   /* per slot: a durable record, or one on its way, says dirty */
 	struct slot_list freeing;  /* in the batch on its way: free when it is durable */
+	struct slot_list ending;   /* in the batch on its way: not dirty on record after it */
 	struct slot_list to_free;  /* OLD slots for the next batch */
+	struct slot_list to_drop;  /* trimmed while still in use */
 	struct slot_list to_clean; /* linked slots the bucket holds now */
 	struct zero_note *zero;
 	uint32_t nzero, zero_cap;

@@ -60,11 +60,16 @@ drop_slots(struct cachemgr *cm, struct bop *b)
 		upload_cancel(cm, b); /* not sent yet, and must not be now */
 	if (b->fetch == FETCH_INFLIGHT)
 		b->drop_base = 1;
-	if (b->up_slot != IPC_NO_SLOT)
+	if (b->up_slot != IPC_NO_SLOT) {
 		slot_set_flags(cm, b->up_slot, SLOT_F_GONE, 0);
+		if (cm->commit != NULL)
+			commit_note_dropped(cm, b->up_slot);
+	}
 	if (cur == IPC_NO_SLOT)
 		return;
 	slot_drop(cm, cur);
+	if (cm->commit != NULL)
+		commit_note_dropped(cm, cur); /* it may be in limbo for longer than one batch */
 	b->cur = IPC_NO_SLOT;
 	b->merge = MERGE_NONE;
 	/* The base and the slot on its way are still being used; their ends release them. */
