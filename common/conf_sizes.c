@@ -18,6 +18,7 @@
 #include <sys/sysinfo.h>
 
 #include "common/blockmath.h"
+#include "common/cachelayout.h"
 #include "common/cleanup.h"
 #include "common/conf_priv.h"
 
@@ -39,19 +40,40 @@ default_memory_bytes(void)
 	return (min_u64((uint64_t)info.totalram * info.mem_unit / 4, GIB));
 }
 
+/* The largest number of slots whose file is not larger: that for which the file was made. */
 static uint64_t
-default_file_bytes(const char *path)
+slots_of_file(uint64_t bytes, uint64_t block_size)
+{
+	uint64_t low = 0, high = min_u64(bytes / block_size, SLOTS_MAX);
+
+	while (low < high) {
+		uint64_t mid = (low + high + 1) / 2;
+
+		if (cache_data_off((uint32_t)mid) + mid * block_size <= bytes)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return (low);
+}
+
+static uint64_t
+default_file_slots(const char *path, uint64_t block_size)
 {
 	AUTO_FREE char *copy = strdup(path);
 	struct statvfs fs;
 	struct stat st;
+	uint64_t slots;
 
-	/* A file that is there keeps its size: shrinking it would throw away what it holds. */
-	if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size >= MIB)
-		return ((uint64_t)st.st_size);
+	/* A file that is there keeps its size: another one would throw away what it holds. */
+	if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+		slots = slots_of_file((uint64_t)st.st_size, block_size);
+		if (slots >= SLOTS_MIN)
+			return (slots);
+	}
 	if (copy == NULL || statvfs(dirname(copy), &fs) != 0)
-		return (10 * GIB);
-	return (min_u64(10 * GIB, (uint64_t)fs.f_bavail * fs.f_frsize / 5 * 4));
+		return (10 * GIB / block_size);
+	return (min_u64(10 * GIB, (uint64_t)fs.f_bavail * fs.f_frsize / 5 * 4) / block_size);
 }
 
 uint64_t
@@ -69,7 +91,7 @@ conf_cache_slots(const struct conf *conf, uint64_t block_size)
 	else if (amount->bytes != 0)
 		slots = amount->bytes / block_size;
 	else if (conf->cache_file != NULL)
-		slots = default_file_bytes(conf->cache_file) / block_size;
+		slots = default_file_slots(conf->cache_file, block_size);
 	else
 		slots = default_memory_bytes() / block_size;
 	return (clamp_u64(slots, SLOTS_MIN, SLOTS_MAX));

@@ -3,6 +3,7 @@
  * test_conf_use.c -- what programs do with a configuration: its members, options, included
  * files, secrets, and passing it on.
  */
+#include "common/cachelayout.h"
 #include "common/conf_priv.h"
 #include "tests/unit/common/conf_files.h"
 
@@ -356,6 +357,33 @@ test_print_and_send(void)
 	conf_free(conf);
 }
 
+/* After a crash the cache file must be opened as it was made, or its changes are out of reach. */
+static void
+test_cache_file_keeps_size(void)
+{
+	static const uint64_t block_sizes[] = {512, 4096, 65536, 1 << 20};
+	const char *args[] = {"bucket=bucket", "blockCacheFile=cache.made", NULL};
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		for (uint64_t n = 8; n < 200000; n += 1 + n / 7) {
+			uint64_t size = cache_data_off((uint32_t)n) + n * block_sizes[i];
+			FILE *f = fopen("cache.made", "w");
+			struct conf *c;
+			char *error;
+
+			if (f == NULL || ftruncate(fileno(f), (off_t)size) < 0 ||
+			    conf_load(NULL, args, &c, &error) < 0)
+				abort();
+			fclose(f);
+			wrong += conf_cache_slots(c, block_sizes[i]) != n;
+			conf_free(c);
+		}
+	}
+	is_int(wrong, 0, "a cache file that is there keeps its number of slots");
+	unlink("cache.made");
+}
+
 int
 main(void)
 {
@@ -366,6 +394,7 @@ main(void)
 	test_include();
 	test_secrets();
 	test_print_and_send();
+	test_cache_file_keeps_size();
 	leave_directory();
 	return (tap_done());
 }
