@@ -121,11 +121,13 @@ status_line(struct http_reply *r, const char *line)
 	const char *sp = strchr(line, ' ');
 	char *text = r->text;
 	uint64_t received = r->received;
+	bool replayed = r->replayed;
 
 	/* What an interim reply (100) said is not part of the final one. */
 	memset(r, 0, offsetof(struct http_reply, transport));
 	r->text = text;
 	r->received = received;
+	r->replayed = replayed;
 	r->length = -1;
 	r->status = sp != NULL ? atoi(sp + 1) : 0;
 }

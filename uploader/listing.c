@@ -60,6 +60,8 @@ on_block(struct store_op *op, uint32_t block)
 		l->count++;
 		return;
 	}
+	if (l->count > 0 && block >= l->first && block < l->first + l->count)
+		return;		/* again, from a page that failed half-way */
 	send_run(l);
 	l->first = block;
 	l->count = 1;

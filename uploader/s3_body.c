@@ -223,10 +223,8 @@ list_end(struct s3_op *s)
 	bool more = false;
 	int error;
 
-	if (s->list == NULL)
-		return (-EILSEQ);
-	if ((error = xml_list_end(s->list, &more)) < 0)
-		return (error);
+	if (s->list == NULL || (error = xml_list_end(s->list, &more)) < 0)
+		return (refuse(s, -EILSEQ, "the reply is no list of objects"));
 	if (!more)
 		return (0);
 	/* "There is more" and nothing to go on from would be asked for ever. */

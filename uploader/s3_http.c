@@ -102,6 +102,8 @@ on_rewind(void *arg, curl_off_t off, int origin)
 
 	if (origin != SEEK_SET || off < 0 || (uint64_t)off > r->body_len)
 		return (CURL_SEEKFUNC_FAIL);
+	if (r->sent == r->body_len)
+		r->reply.replayed = true;
 	r->sent = (uint64_t)off;
 	return (CURL_SEEKFUNC_OK);
 }

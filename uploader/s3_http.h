@@ -36,6 +36,7 @@ struct http_reply {
 	int	 status;	/* 0: none came */
 	int	 error;
 	bool	 sent_all;	/* the request was sent to its last byte: it may have had its effect */
+	bool	 replayed;	/* a dead connection took a whole request with it; libcurl sent another */
 	bool	 cut_by_us;	/* timeout: the server may still be working on it */
 	int64_t	 length;	/* Content-Length, -1: none */
 	uint64_t received;	/* bytes of body */

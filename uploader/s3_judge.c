@@ -93,6 +93,8 @@ heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail 
 		healed = heal_region(s3, r, x);
 	else if (f == FAIL_EXPIRED)
 		healed = credentials_expired(s3->credentials) == 0;
+	else if (f == FAIL_UNSUPPORTED && s->op->kind == STORE_LIST && !s3->list_v2)
+		healed = s3->list_v2 = true;	/* version 1 works everywhere, or so they say */
 	if (healed)
 		s3->generation++;
 	return (healed);
@@ -120,8 +122,10 @@ judge_outcome(const struct s3_op *s, struct store_reply *out)
 
 	if (k != STORE_PUT && k != STORE_DELETE && k != STORE_DELETE_MANY && k != STORE_TOKEN_PUT)
 		return;
-	if (out->fail == FAIL_NONE || out->fail == FAIL_ABSENT)
+	if (out->fail == FAIL_NONE || out->fail == FAIL_ABSENT) {
+		out->unknown = r->replayed;
 		return;
+	}
 	/* Without its last byte a request has no effect. */
 	out->unknown = r->sent_all && (r->error < 0 || r->status < 300 || r->status == 500 ||
 	    r->status == 502 || r->status == 504);
@@ -170,10 +174,12 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 	judge_outcome(s, out);
 	out->healed = heal(s3, s, &x, out->fail);
 	count(s3, out->fail, r);
-	if (s->bad != NULL)
+	if (s->bad != NULL && s->op->kind == STORE_GET)
 		(void)snprintf(out->why, sizeof(out->why), "object of block %" PRIu32 ": %s%s%s",
 		    s->op->block, s->bad, s->encoding[0] != '\0' ? ": Content-Encoding=" : "",
 		    s->encoding);
+	else if (s->bad != NULL)
+		(void)snprintf(out->why, sizeof(out->why), "%s: %s", s3->endpoint.plain_host, s->bad);
 	else
 		s3_explain(&s3->endpoint, c != NULL ? c->id : "(none)", out->fail, r, &x, out->why,
 		    sizeof(out->why));

@@ -122,7 +122,7 @@ s3_request_make(const struct s3_endpoint *e, struct s3_signer *s, const struct c
     const char *method, const char *key, const char *query, const char *sub_resource,
     const char *payload_sha256, struct s3_head *head, struct http_request *r)
 {
-	char encoded[NAME_ENCODED], path[NAME_ENCODED + 512], resource[NAME_ENCODED + 512];
+	char encoded[NAME_ENCODED], path[NAME_ENCODED + 512], resource[NAME_ENCODED + 640];
 	char auth[SIGN_AUTH_SIZE];
 	struct sign_request sr = {.method = method,
 	    .path = path,
@@ -136,8 +136,8 @@ s3_request_make(const struct s3_endpoint *e, struct s3_signer *s, const struct c
 		(void)name_encode(key, true, encoded, sizeof(encoded));
 	(void)snprintf(path, sizeof(path), "%s%s%s%s", e->base_path, e->vhost ? "" : e->bucket,
 	    key != NULL && !e->vhost ? "/" : "", encoded);
-	(void)snprintf(resource, sizeof(resource), "/%s/%s%s%s", e->bucket, encoded,
-	    sub_resource != NULL ? "?" : "", sub_resource != NULL ? sub_resource : "");
+	(void)snprintf(resource, sizeof(resource), "%s%s%s%s%s", e->vhost ? "/" : "",
+	    e->vhost ? e->bucket : "", path, sub_resource != NULL ? "?" : "", sub_resource != NULL ? sub_resource : "");
 	s3_head_add(head, "Host", "%s", e->host);
 	if (c != NULL)
 		error = sign(e, s, c, &sr, head, auth);

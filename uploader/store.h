@@ -51,7 +51,7 @@ struct store_reply {
 	int	  http;		/* status, 0: none */
 	int	  error;	/* -errno of the transport or file system */
 	bool	  healed;	/* clock or region have been put right: submit again at once */
-	bool	  unknown;	/* a PUT or DELETE that may have had its effect */
+	bool	  unknown;	/* a PUT or DELETE that failed and may have had its effect, or ran twice */
 	bool	  may_land;	/* or may yet have it: it was cut off while the store worked on it */
 	uint64_t  retry_after_us;
 	char	  etag[80];	/* with its quotes, "" if none */

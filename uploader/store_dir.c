@@ -494,9 +494,9 @@ open_dir(struct store_dir *d, const char *base, bool create)
 	const char *prefix = d->env.names.prefix, *slash = strrchr(prefix, '/');
 	int error;
 
-	if (asprintf(&d->path, "%s/%.*s", base, slash != NULL ? (int)(slash - prefix) : 0, prefix) < 0)
+	if (asprintf(&d->path, "%s%s%.*s", base, slash != NULL ? "/" : "", slash != NULL ? (int)(slash - prefix) : 0, prefix) < 0)
 		return (-ENOMEM);
-	for (char *p = d->path + strlen(base) + 1; create && slash != NULL && p != NULL;) {
+	for (char *p = d->path + strlen(base) + (slash != NULL); create && slash != NULL && p != NULL;) {
 		p = strchr(p, '/');
 		if (p != NULL)
 			*p = '\0';

@@ -292,16 +292,34 @@ look_again(struct tool *t, uint32_t token, const char *fence)
 }
 
 /*
+ * Does the store honour conditions?  The token is there, so "create if absent" must be refused; where
+ * it is not, it writes what is there already.
+ */
+static const char *
+probe_fence(struct tool *t, uint32_t token, const char *body)
+{
+	char etag[80];
+	int error;
+
+	(void)strlcpy(etag, t->op.reply.etag, sizeof(etag));
+	error = token_put(t, token, body, STORE_IF_ABSENT, NULL);
+	if (error != 0 || t->op.reply.fail != FAIL_CONDITION)
+		return ("weak");
+	(void)strlcpy(t->op.reply.etag, etag, sizeof(t->op.reply.etag));
+	return ("strong");
+}
+
+/*
  * Look first: a store that does not know If-None-Match would overwrite another's token.  Then create
- * it if absent; a second such PUT, which must be refused, shows whether the condition was honoured:
- *	refused		strong: of two machines that start at once exactly one gets the disk
- *	accepted	weak: looking and writing are two steps, both may win
+ * it if absent, and see what that is worth:
+ *	strong	of two machines that start at once exactly one gets the disk
+ *	weak	the store ignores conditions; looking and writing are two steps, both may win
  */
 static void
 cmd_token_take(struct tool *t, uint32_t token, const char *body)
 {
 	bool probe = t->env->conf->fence != CONF_FENCE_OFF;
-	char etag[80];
+	const char *fence;
 	int error;
 
 	if ((error = token_get(t)) < 0) {
@@ -333,14 +351,11 @@ cmd_token_take(struct tool *t, uint32_t token, const char *body)
 		taken(t, "none");
 		return;
 	}
-	(void)strlcpy(etag, t->op.reply.etag, sizeof(etag));
-	error = token_put(t, token, body, STORE_IF_ABSENT, NULL);
-	if (error == 0 && t->op.reply.fail == FAIL_CONDITION) {
-		(void)strlcpy(t->op.reply.etag, etag, sizeof(t->op.reply.etag));
-		taken(t, "strong");
-	} else {
-		look_again(t, token, "weak");
-	}
+	fence = probe_fence(t, token, body);
+	if (strcmp(fence, "strong") == 0)
+		taken(t, fence);
+	else
+		look_again(t, token, fence);
 }
 
 /* Ceph RGW compares If-Match of a PUT without its quotes: when the ETag is right, say it so, too. */
@@ -367,24 +382,20 @@ put_if_match(struct tool *t, uint32_t token, const char *body, const char *etag)
 static void
 cmd_token_replace(struct tool *t, uint32_t token, const char *body, const char *etag)
 {
-	const char *fence = "strong";
+	bool probe = *etag != '\0' && t->env->conf->fence != CONF_FENCE_OFF;
+	enum fail f;
 	int error;
 
-	if (*etag == '\0' || t->env->conf->fence == CONF_FENCE_OFF) {
+	error = probe ? put_if_match(t, token, body, etag) :
+			token_put(t, token, body, STORE_ALWAYS, NULL);
+	if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED)
 		error = token_put(t, token, body, STORE_ALWAYS, NULL);
-		fence = "none";
-	} else {
-		error = put_if_match(t, token, body, etag);
-		if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED) {
-			error = token_put(t, token, body, STORE_ALWAYS, NULL);
-			fence = "weak";
-		}
-	}
-	if (error == 0 && t->op.reply.fail == FAIL_NONE)
-		taken(t, fence);
-	else if (error == -EEXIST || (error == 0 && t->op.reply.fail == FAIL_CONDITION))
-		look_again(t, token, fence);
-	else if (error == 0 && t->op.reply.fail == FAIL_ABSENT)
+	f = t->op.reply.fail;
+	if (error == 0 && f == FAIL_NONE)
+		taken(t, probe ? probe_fence(t, token, body) : "none");
+	else if (error == -EEXIST || (error == 0 && f == FAIL_CONDITION))
+		look_again(t, token, "strong");
+	else if (error == 0 && f == FAIL_ABSENT)
 		cmd_token_take(t, token, body);	/* If-Match on nothing: it was released meanwhile */
 	else
 		failed(t, error < 0 ? error : -EOPNOTSUPP);

@@ -152,7 +152,7 @@ put_done(struct store_op *op)
 		ctr_inc(w->up->env->counters, delete_keys);
 	}
 	memcpy(t->put_etag, r->etag, sizeof(t->put_etag));
-	if (!w->unknown)
+	if (!w->unknown && !r->unknown)
 		put_finish(w);
 	else if (!work_settle(w, prove))
 		prove(w);

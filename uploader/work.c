@@ -90,7 +90,7 @@ log_failure(const struct work *w, const struct store_reply *r, bool given_up, ui
 		    w->retry.tries + 1, r->why);
 	else if (!fail_heals(r->fail))
 		/* The same line for every block: the log holds repeats back, the user reads it once. */
-		log_err(0, "the store refuses, changes stay in the cache: %s", r->why);
+		log_err(0, "the store refuses %s: %s", kind_name(w), r->why);
 	else
 		log_warn("%s failed, will retry: block=%" PRIu64 " try=%u wait_ms=%" PRIu64 ": %s",
 		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_ways.c -- the same round trip by every way to a store: TLS, signature versions, anonymous,
+ * virtual host, another region, a wrong clock, hashed names, odd prefixes, a directory.
+ */
+#include <dirent.h>
+
+#include "tests/unit/tap.h"
+#include "tests/unit/uploader/pool.h"
+
+#define BLOCK 16384u
+
+static struct server server;
+static char tmp[64], ca[128];
+
+struct way {
+	const char *what;
+	const char *server[6];
+	const char *conf[8];
+	bool	    tls;
+	const char *object;	/* the name that block 5 gets; a substring */
+};
+
+static const struct way ways[] = {
+    {"plain", {NULL}, {NULL}, false, "00000005"},
+    {"TLS", {"--tls", tmp, NULL}, {ca, NULL}, true, "00000005"},
+    {"TLS without verification", {"--tls", tmp, NULL}, {"insecure", NULL}, true, "00000005"},
+    {"signature version 2", {NULL}, {"authVersion=aws2", NULL}, false, "00000005"},
+    {"anonymous", {"--anonymous", NULL}, {"accessId=", NULL}, false, "00000005"},
+    {"another region, found out from a 400", {"--region", "eu-west-1", NULL}, {"region=us-east-1",
+							   "no-vhost", NULL}, false, "00000005"},
+    {"another region, found out from a 301", {"--region", "eu-west-1", "--redirect-region", NULL},
+	{"region=us-east-1", "no-vhost", NULL}, false, "00000005"},
+    {"a clock that is an hour off", {"--fault", "any:skew=3600s", NULL}, {NULL}, false, "00000005"},
+    {"hashed names", {NULL}, {"blockHashPrefix", NULL}, false, "6a03ab82-00000005"},
+    {"a prefix", {NULL}, {"prefix=disks/a-", NULL}, false, "disks/a-00000005"},
+    {"a prefix that needs encoding", {NULL}, {"prefix=a b%c#&<d>+~/", NULL}, false, "d"},
+    {"storage class and server-side encryption", {NULL}, {"storageClass=STANDARD_IA", "sse=AES256",
+							   "accessType=public-read", NULL}, false,
+	"00000005"},
+    {"no kept connections", {NULL}, {"noCurlCache", NULL}, false, "00000005"},
+    {"a store that only lists version 2", {"--fault", "list:nth=1:501", NULL}, {NULL}, false,
+	"00000005"},
+    {"an upload limit", {NULL}, {"uploadLimit=8m", "downloadLimit=8m", NULL}, false, "00000005"},
+    {"virtual host", {NULL}, {"vhost", NULL}, false, "00000005"},
+};
+
+static uint64_t
+call(struct pool *p, uint16_t type, uint64_t block, uint64_t arg, uint32_t slot)
+{
+	struct ipc_msg m = {.type = type,
+	    .block = block,
+	    .arg = arg,
+	    .slot = type == IPC_GET || type == IPC_PUT ? slot : IPC_NO_SLOT,
+	    .len = type == IPC_GET ? BLOCK : 0};
+	struct ipc_msg done;
+	uint64_t n = 0;
+
+	if (!pool_call(p, &m, &done) || done.status != 0) {
+		printf("# %s: status %d\n", ipc_type_name(type), done.status);
+		return (UINT64_MAX);
+	}
+	for (unsigned i = 0; i < p->nlisted; i++)
+		n += p->listed[i].arg;
+	return (type == IPC_LIST ? n : done.flags);
+}
+
+static unsigned
+round_trip(struct pool *p)
+{
+	unsigned bad = 0;
+
+	for (uint32_t b = 0; b < 6; b++) {
+		pool_fill(p, b, b, 3);
+		bad += call(p, IPC_PUT, b, 0, b) == UINT64_MAX;
+	}
+	for (uint32_t b = 0; b < 6; b++) {
+		bad += call(p, IPC_GET, b, 0, 10 + b) != IPC_F_HASCRC;
+		bad += !pool_holds(p, 10 + b, b, 3, 0, BLOCK);
+	}
+	bad += (call(p, IPC_GET, 9, 0, 0) & IPC_F_ZERO) == 0;
+	bad += call(p, IPC_LIST, 0, 1000, 0) != 6;
+	bad += call(p, IPC_LIST, 2, 2, 0) != 2;
+	bad += call(p, IPC_DELETE, 1, 4, 0) == UINT64_MAX;
+	bad += call(p, IPC_DELETE, 0, 1, 0) == UINT64_MAX;
+	bad += call(p, IPC_LIST, 0, 1000, 0) != 1;
+	return (bad);
+}
+
+static void
+by_way(const struct way *w)
+{
+	const char *conf[20] = {"bucket=bkt", server.url, "accessId=AKID", "accessKey=SECRET",
+	    "timeout=2s", "initialRetryPause=20", "maxRetryPause=3000", "mountPoint=/mnt", "size=16m",
+	    "blockSize=16k", "user=root"};
+	char want[64];
+	struct pool p;
+	unsigned n = 11;
+
+	if (!server_start(&server, w->tls, w->server)) {
+		ok(false, "%s: no server", w->what);
+		return;
+	}
+	if (strcmp(w->what, "virtual host") == 0)
+		(void)snprintf(server.url, sizeof(server.url), "baseURL=http://localhost:%d/", server.port);
+	if (strcmp(w->what, "anonymous") == 0)
+		conf[3] = "quiet";
+	for (unsigned i = 0; w->conf[i] != NULL; i++)
+		conf[n++] = w->conf[i];
+	conf[n] = NULL;
+	ok(pool_start(&p, 1, 1024, BLOCK, 16, conf), "%s: ready", w->what);
+	is_int(round_trip(&p), 0, "%s: round trip", w->what);
+	(void)snprintf(want, sizeof(want), "%s", w->object);
+	ok(strstr(server_admin(&server, "GET", "keys/bkt", ""), want) != NULL, "%s: the name", w->what);
+	if (strstr(w->what, "version 2") != NULL && strstr(w->what, "lists") != NULL)
+		ok(strstr(server_admin(&server, "GET", "log", ""), "list-type=2") != NULL,
+		    "%s: was asked so", w->what);
+	is_int(pool_stop(&p), 0, "%s: ends well", w->what);
+	server_stop(&server);
+}
+
+static void
+by_directory(const char *prefix, const char *object)
+{
+	char bucket[128], path[192], extra[64];
+	const char *conf[] = {bucket, "mountPoint=/mnt", "size=16m", "blockSize=16k", "user=root",
+	    extra, NULL};
+	struct pool p;
+	struct stat st;
+
+	(void)snprintf(bucket, sizeof(bucket), "bucket=file://%s/store", tmp);
+	(void)snprintf(path, sizeof(path), "%s/store", tmp);
+	(void)snprintf(extra, sizeof(extra), "%s", prefix);
+	(void)mkdir(path, 0700);
+	ok(pool_start(&p, 1, 1024, BLOCK, 16, conf), "directory, %s: ready", prefix);
+	is_int(round_trip(&p), 0, "directory, %s: round trip", prefix);
+	(void)snprintf(path, sizeof(path), "%s/store/%s", tmp, object);
+	ok(stat(path, &st) == 0 && st.st_size == BLOCK, "directory, %s: %s", prefix, object);
+	is_int(pool_stop(&p), 0, "directory, %s: ends well", prefix);
+}
+
+int
+main(void)
+{
+	char command[128];
+
+	if (access(pool_bin("s3testd"), X_OK) != 0 || access(pool_bin("s3backer-uploader"), X_OK) != 0) {
+		printf("1..0 # SKIP s3testd and s3backer-uploader are not built\n");
+		return (0);
+	}
+	(void)snprintf(tmp, sizeof(tmp), "/tmp/ways.XXXXXX");
+	if (mkdtemp(tmp) == NULL)
+		abort();
+	(void)snprintf(ca, sizeof(ca), "cacert=%s/cert.pem", tmp);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		by_way(&ways[i]);
+	by_directory("prefix=", "00000005");
+	by_directory("prefix=a/b/c-", "a/b/c-00000005");
+	by_directory("blockHashPrefix", "6a03ab82-00000005");
+	(void)snprintf(command, sizeof(command), "rm -r %s", tmp);
+	return (tap_done() | (system(command) != 0));
+}
