@@ -17,6 +17,7 @@
 #include "supervisor/bury.h"
 #include "supervisor/command.h"
 #include "supervisor/control.h"
+#include "supervisor/health.h"
 #include "supervisor/helper.h"
 #include "supervisor/holders.h"
 #include "supervisor/mount.h"
@@ -430,6 +431,7 @@ phase_timers(struct super *s, uint64_t now)
 	case PHASE_RUNNING:
 		if (!mount_alive(s->handed.fuse))
 			connection_ended(s);
+		health_look(s, now);
 		return (now + LOOK_US);
 	case PHASE_DETACHED:
 		if (!mount_alive(s->handed.fuse)) {

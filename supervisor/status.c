@@ -15,6 +15,7 @@
 #include "common/timeutil.h"
 
 #include "supervisor/bury.h"
+#include "supervisor/health.h"
 #include "supervisor/phase.h"
 #include "supervisor/super.h"
 
@@ -61,7 +62,6 @@ static const char *
 state_and_why(const struct super *s, char *why, size_t len)
 {
 	unsigned state;
-	const char *own;
 
 	why[0] = '\0';
 	if (s->phase != PHASE_RUNNING) {
@@ -74,8 +74,9 @@ state_and_why(const struct super *s, char *why, size_t len)
 	if (state == DISK_DEGRADED || state == DISK_FENCED) {
 		(void)snprintf(why, len, "%.*s", (int)sizeof(shm_state(&s->shm)->why) - 1,
 		    shm_state(&s->shm)->why);
-	} else if ((own = bury_degraded(s, why, len)) != NULL) {
-		state = DISK_DEGRADED;
+	} else if (bury_degraded(s, why, len) != NULL || health_degraded(s, why, len)) {
+		if (state == DISK_RUNNING)
+			state = DISK_DEGRADED;
 	}
 	return (disk_state_name(state));
 }

@@ -102,6 +102,13 @@ struct role {
 	struct words	words;		/* what it writes to stderr */
 };
 
+struct health {				/* of the store, see health.h */
+	uint64_t good, bad;		/* requests that succeeded, attempts that did not; so far */
+	uint64_t bad_since_good;	/* attempts in a row */
+	uint64_t first_bad_us;		/* when the first of these was seen */
+	bool	 said;
+};
+
 enum helper_kind { HELPER_NONE, HELPER_PROBE, HELPER_UMOUNT };
 
 struct helper {				/* one at a time */
@@ -142,6 +149,7 @@ struct super {
 	uint64_t	 size;		/* of the disk, bytes */
 
 	enum phase	 phase;
+	struct health	 health;
 	int		 sig_fd, mountinfo_fd;
 	bool		 mounted;
 	struct helper	 helper;

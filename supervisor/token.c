@@ -73,18 +73,25 @@ read_first_line(const char *path, char *buf, size_t len)
 	return (true);
 }
 
-/* The instance that this machine has noted for this disk; empty if there is none. */
+/* What this machine has noted about its last start of the disk; instance empty: nothing. */
+struct noted {
+	char	 instance[33];
+	unsigned fence;
+};
+
 static void
-read_state(const char *path, char instance[33])
+read_state(const char *path, struct noted *ret_noted)
 {
 	AUTO_FILE FILE *f = fopen(path, "re");
 	char line[1024];
 
-	instance[0] = '\0';
+	*ret_noted = (struct noted){.fence = 0};
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "instance=", 9) == 0)
-			(void)strlcpy(instance, line + 9, 33);
+			(void)strlcpy(ret_noted->instance, line + 9, sizeof(ret_noted->instance));
+		else if (strncmp(line, "fence=", 6) == 0)
+			ret_noted->fence = (unsigned)strtoul(line + 6, NULL, 10);
 	}
 }
 
@@ -92,8 +99,9 @@ static int
 write_state(const struct super *s)
 {
 	char text[4096];
-	int n = snprintf(text, sizeof(text), "instance=%s\ntoken=%08x\nconfig=%s\nmountPoint=%s\n",
-	    s->token.instance, s->token.value, s->opt.config_real, s->conf->mount_point);
+	int n = snprintf(text, sizeof(text),
+	    "instance=%s\ntoken=%08x\nfence=%u\nconfig=%s\nmountPoint=%s\n", s->token.instance,
+	    s->token.value, s->token.fence, s->opt.config_real, s->conf->mount_point);
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return (-ENAMETOOLONG);
@@ -196,8 +204,15 @@ put_token(struct super *s, struct storetool *t, const struct held *h, bool repla
 	return (0);
 }
 
+static bool
+is_ours(const struct held *h, const struct noted *noted)
+{
+	return (noted->instance[0] != '\0' && strcmp(h->instance, noted->instance) == 0);
+}
+
 static int
-take(struct super *s, struct storetool *t, const struct held *h, bool replace, char **ret_error)
+take(struct super *s, struct storetool *t, const struct held *h, const struct noted *noted,
+    bool replace, char **ret_error)
 {
 	static const char *const word[] = {"none", "weak", "strong"};
 	struct held winner = {0};
@@ -208,6 +223,16 @@ take(struct super *s, struct storetool *t, const struct held *h, bool replace, c
 	if (!s->conf->shared_disk_mode)
 		s->token.value = 1 + arc4random_uniform(TOKEN_SHARED - 1);
 	r = put_token(s, t, h, replace, ret_error);
+	if (r < 0 && replace && is_ours(h, noted)) {
+		/* The one that is there is ours as well, and good enough while the store is away. */
+		log_warn("the mount token of the earlier start stays: %s",
+		    *ret_error != NULL ? *ret_error : strerror(-r));
+		free(*ret_error);
+		*ret_error = NULL;
+		s->token.value = h->value;
+		s->token.fence = noted->fence;
+		return (write_state(s));
+	}
 	if (r != 0)
 		s->token.value = 0;
 	if (r == 1) {
@@ -217,6 +242,7 @@ take(struct super *s, struct storetool *t, const struct held *h, bool replace, c
 	if (r < 0)
 		return (r);
 	log_info("mount token taken: token=%08x fence=%s", s->token.value, word[s->token.fence]);
+	(void)write_state(s); /* with the fence that was found */
 	if (s->conf->fence == CONF_FENCE_STRONG && s->token.fence < 2 && !replace) {
 		(void)token_drop(s, t, &ignored);
 		free(ignored);
@@ -230,17 +256,12 @@ take(struct super *s, struct storetool *t, const struct held *h, bool replace, c
 	return (0);
 }
 
-static bool
-is_ours(const struct held *h, const char *noted)
-{
-	return (noted[0] != '\0' && strcmp(h->instance, noted) == 0);
-}
-
 int
 token_acquire(struct super *s, struct storetool *t, char **ret_error)
 {
 	const struct conf *conf = s->conf;
-	char noted[33], who[500];
+	struct noted noted;
+	char who[500];
 	struct held h;
 	int r;
 
@@ -251,24 +272,24 @@ token_acquire(struct super *s, struct storetool *t, char **ret_error)
 	}
 	if ((r = ask_held(t, &h, ret_error)) < 0)
 		return (r);
-	read_state(s->paths.state, noted);
-	if (h.present && !is_ours(&h, noted) && !conf->force &&
+	read_state(s->paths.state, &noted);
+	if (h.present && !is_ours(&h, &noted) && !conf->force &&
 	    !(conf->shared_disk_mode && h.value == TOKEN_SHARED))
 		return (refuse_held(s, &h, ret_error)); /* T1 */
 	if (conf->read_only)
 		return (0); /* T4 */
-	if (noted[0] != '\0')
-		(void)strlcpy(s->token.instance, noted, sizeof(s->token.instance));
+	if (noted.instance[0] != '\0')
+		(void)strlcpy(s->token.instance, noted.instance, sizeof(s->token.instance));
 	else
 		make_instance(s->token.instance);
 	if (h.present) {
 		describe(&h, who, sizeof(who));
-		if (is_ours(&h, noted))
+		if (is_ours(&h, &noted))
 			log_info("taking over the mount token of an earlier start: %s", who);
 		else if (h.value != TOKEN_SHARED)
 			log_warn("force: taking the mount token from %s", who);
 	}
-	return (take(s, t, &h, h.present, ret_error));
+	return (take(s, t, &h, &noted, h.present, ret_error));
 }
 
 /* ---- releasing ------------------------------------------------------------------------------ */
