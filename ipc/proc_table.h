@@ -28,7 +28,7 @@ struct proc_slot {
 	_Atomic uint64_t beat_us;    /* the process: last turn of its main loop, monotonic */
 	_Atomic uint32_t buried_by;  /* cachemgr: last epoch whose burial it finished */
 	uint32_t pad[5];
-	alignas(64) char words[448]; /* the process: panic text, NUL-terminated */
+	alignas(64) char words[448]; /* the process: what troubles it, panic text; NUL-terminated */
 };
 _Static_assert(sizeof(struct proc_slot) == 512, "layout v1");
 

@@ -61,13 +61,14 @@ bool
 health_degraded(const struct super *s, char *why, size_t len)
 {
 	const struct health *h = &s->health;
-	char t[48];
+	char t[48], reason[300] = "";
 
 	if (h->bad_since_good < BAD_IN_A_ROW)
 		return (false);
-	(void)snprintf(why, len, "the store does not answer as it should for %s: %llu attempts failed "
-	    "in a row (the log has the reasons)",
+	for (uint32_t p = PROC_UPLOADER0; p < s->nprocs && reason[0] == '\0'; p++)
+		words_copy(s, p, reason, sizeof(reason));
+	(void)snprintf(why, len, "the store has not done what was asked for %s, %llu attempts: %s",
 	    duration_text(now_us() - h->first_bad_us, t, sizeof(t)),
-	    (unsigned long long)h->bad_since_good);
+	    (unsigned long long)h->bad_since_good, reason[0] != '\0' ? reason : "see the log");
 	return (true);
 }

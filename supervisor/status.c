@@ -168,7 +168,7 @@ processes_json(const struct super *s)
 json_t *
 status_json(const struct super *s)
 {
-	char why[300];
+	char why[512];
 	const char *state = "starting";
 	json_t *o;
 

@@ -49,10 +49,10 @@ words_read(struct words *w, int fd, const char *name)
 	return (n == 0 ? -EPIPE : 0);
 }
 
-/* The row is the role's to write: a copy, ended, without anything that could forge a log line. */
-static void
-copy_words(const struct proc_slot *p, char *buf, size_t len)
+void
+words_copy(const struct super *s, uint32_t proc, char *buf, size_t len)
 {
+	const struct proc_slot *p = shm_proc(&s->shm, proc);
 	size_t n = sizeof(p->words) < len ? sizeof(p->words) : len;
 
 	memcpy(buf, p->words, n);
@@ -69,7 +69,7 @@ words_of_the_dead(const struct super *s, const struct role *r, int wait_status, 
 	char name[32], how[48], words[448];
 
 	(void)proc_name(r->proc, name, sizeof(name));
-	copy_words(shm_proc(&s->shm, r->proc), words, sizeof(words));
+	words_copy(s, r->proc, words, sizeof(words));
 	if (words[0] == '\0')
 		(void)strlcpy(words, r->fail[0] != '\0' ? r->fail : r->words.last, sizeof(words));
 	if (WIFSIGNALED(wait_status)) {

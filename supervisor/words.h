@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct role;
 struct super;
@@ -23,6 +24,11 @@ struct words {
  */
 int	words_read(struct words *, int fd, const char *name);
 
+/*
+ * What the process left in its row: a copy, ended, without anything that could forge a log line,
+ * because the row is its to write.  Empty: nothing.
+ */
+void	words_copy(const struct super *, uint32_t proc, char *buf, size_t len);
 /* "frontend died: pid=812 signal=SEGV lived_s=12 words=..."; "ended" if it was expected to. */
 void	words_of_the_dead(const struct super *, const struct role *, int wait_status, bool expected,
 	    char *buf, size_t len);

@@ -15,11 +15,13 @@
 #include <string.h>
 
 #include <bsd/stdlib.h>
+#include <bsd/string.h>
 
 #include "common/blockmath.h"
 #include "common/counters.h"
 #include "common/log.h"
 #include "common/timeutil.h"
+#include "ipc/proc_table.h"
 #include "uploader/uploader.h"
 
 #include "uploader/guard.h"
@@ -110,6 +112,8 @@ work_failed(struct work *w, const struct store_reply *r)
 	if (r->may_land)
 		w->land_us = now_us() + up->settle_us;
 	up->failing = true;
+	/* For the status page, and for the obituary should we die of it. */
+	(void)strlcpy(up->env->me->words, r->why, sizeof(up->env->me->words));
 	again = r->fail != FAIL_DATA && !up->leaving &&
 	    retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
 	count_retry(w, !again);
@@ -143,6 +147,7 @@ work_succeeded(struct work *w)
 	retry_budget_success(&w->up->budget);
 	if (w->up->failing) {
 		w->up->failing = false;
+		w->up->env->me->words[0] = '\0';
 		wake_others(w->up);
 	}
 }
