@@ -64,7 +64,7 @@ few_requests() {
 	fallocate --punch-hole --offset 0 --length $((64 << 20)) "$file"
 	uploaded
 	is "$(blocks | wc -l)" 0 "gone after one trim"
-	le "$(($(server_stats delete) + $(server_stats bulk)))" 64 "with few requests"
+	le "$(($(server_stats delete) + $(server_stats bulk_delete)))" 64 "with few requests"
 	stop_disk
 }
 

@@ -32,7 +32,7 @@ full_cache() {
 	touch stop && wait "$watcher"
 	le "$(cat max)" 64 "$name: dirty blocks stay within blockCacheMaxDirty"
 	expect_counter cache.evictions -gt 128 "$name: the cache was turned over"
-	expect_counter cache.slots -eq 128 "$name: and did not grow"
+	expect_counter cache.slots -le 128 "$name: and did not grow"
 	quietly blockio verify -d "$file" -m model -D -t 8 -l 256k
 	ok $? "$name: the whole disk through the small cache"
 	restart_cold

@@ -14,7 +14,7 @@ put "$file" 0 $((8 << 20)) old
 cp put.tmp want
 stop_disk
 must_start
-server_reset
+mark=$(server_mark)
 latency 300
 start=$(now_ms)
 for block in $(seq 8 127); do
@@ -22,20 +22,20 @@ for block in $(seq 8 127); do
 	dd if=put.tmp of=want bs=4096 seek=$((block * 16 + 2)) conv=notrunc status=none
 done
 took=$(($(now_ms) - start))
-is "$(server_stats get)" 0 "120 writes of 4 KiB, not one GET"
+is "$(block_requests GET)" 0 "120 writes of 4 KiB, not one GET"
 le $took $((12000 * slow)) "in less time than the GETs would take, milliseconds"
 expect_counter cache.dirtyBlocks -eq 120 "all are in the cache"
 latency 0
 is "$(get "$file" $((20 * 65536 + 8192)) 4096 | sum)" \
     "$(get want $((20 * 65536 + 8192)) 4096 | sum)" "they read back without a GET"
-is "$(server_stats get)" 0 "no, none"
+is "$(block_requests GET)" 0 "no, none"
 cmp -s <(get "$file" $((30 * 65536)) 65536) <(get want $((30 * 65536)) 65536)
 ok $? "a read of the whole block merges old and new"
-le "$(server_stats get)" 1 "for one GET"
+is "$(block_requests GET)" 1 "for one GET"
 get "$file" $((40 * 65536)) 4096 >/dev/null
 stop_disk
 ok $? "stop completes the blocks and uploads them"
-le "$(server_stats put)" 122 "one PUT each"
+is "$(block_requests PUT)" 120 "one PUT each"
 must_start
 cmp -s <(get "$file" 0 $((8 << 20))) want
 ok $? "all of it is right in the bucket"
@@ -44,11 +44,11 @@ stop_disk
 # A write of a whole block needs no GET ever.
 write_conf readAhead=0
 must_start
-server_reset
+mark=$(server_mark)
 put "$file" 0 $((4 << 20)) whole
 cp put.tmp want
 stop_disk
-is "$(server_stats get)" 0 "whole blocks rewritten: no GET, to the end"
+is "$(block_requests GET)" 0 "whole blocks rewritten: no GET, to the end"
 must_start
 cmp -s <(get "$file" 0 $((4 << 20))) want
 ok $? "and right"

@@ -12,9 +12,10 @@ hot() { # read the hot set: 16 blocks here and there
 		dd if="$file" of=/dev/null bs=64k skip=$((i * 37 + 3)) count=1 iflag=direct status=none
 	done
 }
-get_count() { server_stats get; }
+get_count() { block_requests GET; }
 
 store s3
+mark=0
 write_conf blockCacheSize=96 readAhead=0
 must_start
 put "$file" 0 $((64 << 20)) all

@@ -43,7 +43,7 @@ writes_through() { # writes_through RULE: it is in the bucket although this happ
 
 for rule in get:503:every=2:count=20 get:500:rate=0.3 get:429:retry-after=1:count=3 \
     get:reset:every=3 get:reset=body:every=3 get:truncate=1000:every=3 get:short:every=4 \
-    get:wronglength=-1:every=4 get:garbage:every=5 get:stall=3s:count=2 get:slow=2M:count=5 \
+    get:wronglength=-1:every=4 get:stall=3s:count=2 get:slow=2M:count=5 \
     any:refuse:count=4; do
 	reads_through "$rule"
 done
@@ -75,11 +75,13 @@ ok $? "writing while the store is away"
 is "$(get "$file" $((16 << 20)) $((4 << 20)) | sum)" "$(sum <put.tmp)" "reads back"
 sync "$file"
 ok $? "fsync returns, too: the cache file holds it"
-has "$(status state) $(status why)" 'degraded' "status says that something is wrong"
+wait_for 10 state_is degraded
+ok $? "status says degraded"
+has "$(status why)" '503' "and why"
 no_fault
 wait_for 30 is_clean
 ok $? "when it is back, all is uploaded"
-wait_for 10 test "$(status state)" = running
+wait_for 10 state_is running
 ok $? "and the state is running"
 stop_disk
 empty_cache

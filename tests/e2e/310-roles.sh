@@ -18,8 +18,9 @@ is_back() { # is_back ROLE OLDPID
 	[ -n "$pid" ] && [ "$pid" != 0 ] && [ "$pid" != "$2" ]
 }
 
-kill_role() { # kill_role ROLE TIMES
+kill_role() { # kill_role ROLE TIMES KEY=VALUE...
 	local role=$1 n pid io
+	write_conf "$role" size=32m prefix="$role-" "${@:3}"
 	must_start
 	rm -f model && truncate -s 32m model
 	blockio run -d "$file" -m model -s "$SEED" -t 6 -T $((4 + $2)) -D >io.out 2>&1 &
@@ -41,19 +42,16 @@ kill_role() { # kill_role ROLE TIMES
 	ok $? "$role: all bytes from the bucket"
 	stop_disk
 	nothing_left "$role: nothing is left"
-	rm -f "$run/log"
 }
 
 store s3
 latency 5
-write_conf size=32m blockCacheFile="$work/cache" blockCacheSize=200
-kill_role uploader.0 4
-kill_role cachemgr 4
+kill_role uploader.0 4 blockCacheFile="$work/cache.u" blockCacheSize=200
+kill_role cachemgr 4 blockCacheFile="$work/cache.c" blockCacheSize=200
 if resends; then
-	kill_role frontend 4
+	kill_role frontend 4 blockCacheFile="$work/cache.f" blockCacheSize=200
 else
 	note "Linux before 6.9: the death of a frontend ends the mount"
 fi
-write_conf memory size=32m blockCacheSize=200 prefix=m-
-kill_role cachemgr 2
+kill_role cachemgr 2 blockCacheSize=200 prefix=memory-
 done_testing

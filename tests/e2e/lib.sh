@@ -72,7 +72,7 @@ if [ -z "${S3B_TEST_WORK:-}" ]; then
 		fi
 	}
 	trap undo EXIT
-	timeout -k 10 $((LIMIT * slow)) bash "$0" "$@" &
+	timeout -k 10 $((LIMIT * slow)) bash "$(readlink -f "$0")" "$@" &
 	inner=$!
 	trap 'kill -TERM $inner' INT TERM HUP
 	wait "$inner"
@@ -208,7 +208,7 @@ requires() { # requires THING...: end as skipped where the machine has it not
 start_server() {
 	local file=$work/server.port
 	rm -f "$file"
-	"$S3TESTD" --port-file "$file" ${server_port:+--port "$server_port"} --bucket bkt \
+	"$S3TESTD" --die-with-parent --port-file "$file" ${server_port:+--port "$server_port"} --bucket bkt \
 	    --access-key "$ID:$SECRET" --log "$work/requests.log" "$@" \
 	    >>"$work/server.log" 2>&1 &
 	server_pid=$!
@@ -228,6 +228,10 @@ server_reset() { adm -X DELETE "$admin/stats" >/dev/null; }
 server_keys() { adm "$admin/keys/bkt?prefix=${1:-}"; }
 server_log() { adm "$admin/log?since=${1:-0}"; }
 server_mark() { adm "$admin/log" | tail -n 1 | cut -d' ' -f1; }
+# Requests of one kind for blocks, not for the token, since the line number $mark.
+block_requests() { # block_requests GET|PUT|DELETE
+	server_log "$mark" | awk -v m="$1" '$3 == m { print $9 }' | grep -cE '[0-9a-f]{8}$'
+}
 latency() { adm -X POST "$admin/latency?ms=$1" >/dev/null; }
 fault() { adm --data-binary "$1" "$admin/fault" >/dev/null; }
 no_fault() { adm -X DELETE "$admin/fault" >/dev/null; }
@@ -350,6 +354,7 @@ is_mounted() { grep -q " $mnt fuse" /proc/self/mounts; }
 ctl() { timeout $((60 * slow)) s3backerctl -c "$conf" "$@"; }
 status_json() { ctl --json status; }
 status() { status_json | jq -r ".$1"; } # status cache.dirtyBlocks
+state_is() { [ "$(status state)" = "$1" ]; }
 is_clean() { [ "$(status cache.dirtyBlocks)" = 0 ] && [ "$(status cache.pendingDeletes)" = 0 ]; }
 
 # expect_counter PATH OP NUMBER sentence: of status --json

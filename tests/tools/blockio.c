@@ -30,40 +30,53 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STRIPE_DEFAULT 20480u	/* 5 pages: never a divisor or multiple of a block */
+#define STRIPE_DEFAULT 20480u /* 5 pages: never a divisor or multiple of a block */
 #define ALIGN_DIRECT   512u
 #define BUFFER_ALIGN   4096u
 
-enum kind { OP_READ, OP_WRITE, OP_PUNCH, OP_ZERO, OP_FSYNC, OP_KINDS };
+enum kind {
+	OP_READ,
+	OP_WRITE,
+	OP_PUNCH,
+	OP_ZERO,
+	OP_FSYNC,
+	OP_KINDS
+};
 
 static struct {
-	const char	*disk, *model;
-	uint64_t	 seed;
-	uint64_t	 ops;		/* of all threads */
-	double		 seconds;	/* 0: until ops are done */
-	unsigned	 threads;
-	uint64_t	 max_len;
-	uint64_t	 stripe;
-	uint64_t	 align;		/* of offsets and lengths */
-	uint64_t	 from, to;	/* part of the disk that is used */
-	unsigned	 pct[OP_KINDS];	/* reads, writes ... in percent; what is left over reads */
-	unsigned	 pct_zeros;	/* of the writes, that write zeros */
-	bool		 direct;
-	bool		 sync_at_end;
-} opt = {.threads = 4, .ops = 2000, .max_len = 256 << 10, .stripe = STRIPE_DEFAULT, .align = 1,
-    .pct = {40, 45, 8, 6, 1}, .pct_zeros = 5, .to = UINT64_MAX};
+	const char *disk, *model;
+	uint64_t seed;
+	uint64_t ops;	/* of all threads */
+	double seconds; /* 0: until ops are done */
+	unsigned threads;
+	uint64_t max_len;
+	uint64_t stripe;
+	uint64_t align;		/* of offsets and lengths */
+	uint64_t from, to;	/* part of the disk that is used */
+	unsigned pct[OP_KINDS]; /* reads, writes ... in percent; what is left over reads */
+	unsigned pct_zeros;	/* of the writes, that write zeros */
+	bool direct;
+	bool sync_at_end;
+} opt = {.threads = 4,
+    .ops = 2000,
+    .max_len = 256 << 10,
+    .stripe = STRIPE_DEFAULT,
+    .align = 1,
+    .pct = {40, 45, 8, 6, 1},
+    .pct_zeros = 5,
+    .to = UINT64_MAX};
 
 static uint64_t disk_size;
 static _Atomic uint64_t done_ops, done_bytes;
 static _Atomic bool failed;
 
 struct worker {
-	pthread_t	 thread;
-	unsigned	 index;
-	int		 disk, model;
-	uint64_t	 rng;
-	uint8_t		*buf, *want;
-	uint64_t	 count[OP_KINDS];
+	pthread_t thread;
+	unsigned index;
+	int disk, model;
+	uint64_t rng;
+	uint8_t *buf, *want;
+	uint64_t count[OP_KINDS];
 };
 
 /* splitmix64: small, good enough, and the same everywhere. */
@@ -197,8 +210,8 @@ write_both(struct worker *w, uint64_t off, uint64_t len)
 static bool
 zero_both(struct worker *w, enum kind kind, uint64_t off, uint64_t len)
 {
-	int mode = FALLOC_FL_KEEP_SIZE |
-		   (kind == OP_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+	int mode =
+	    FALLOC_FL_KEEP_SIZE | (kind == OP_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
 
 	if (fallocate(w->disk, mode, (off_t)off, (off_t)len) < 0) {
 		complain(w, kind == OP_PUNCH ? "punch" : "zero", off, len);
@@ -392,21 +405,50 @@ parse(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "d:m:s:t:n:T:l:S:a:f:e:p:DF")) != -1) {
 		switch (c) {
-		case 'd': opt.disk = optarg; break;
-		case 'm': opt.model = optarg; break;
-		case 's': opt.seed = number(optarg); break;
-		case 't': opt.threads = (unsigned)number(optarg); break;
-		case 'n': opt.ops = number(optarg); break;
-		case 'T': opt.seconds = atof(optarg); break;
-		case 'l': opt.max_len = number(optarg); break;
-		case 'S': opt.stripe = number(optarg); break;
-		case 'a': opt.align = number(optarg); break;
-		case 'f': opt.from = number(optarg); break;
-		case 'e': opt.to = number(optarg); break;
-		case 'p': set_percent(optarg); break;
-		case 'D': opt.direct = true; break;
-		case 'F': opt.sync_at_end = true; break;
-		default: usage();
+		case 'd':
+			opt.disk = optarg;
+			break;
+		case 'm':
+			opt.model = optarg;
+			break;
+		case 's':
+			opt.seed = number(optarg);
+			break;
+		case 't':
+			opt.threads = (unsigned)number(optarg);
+			break;
+		case 'n':
+			opt.ops = number(optarg);
+			break;
+		case 'T':
+			opt.seconds = atof(optarg);
+			break;
+		case 'l':
+			opt.max_len = number(optarg);
+			break;
+		case 'S':
+			opt.stripe = number(optarg);
+			break;
+		case 'a':
+			opt.align = number(optarg);
+			break;
+		case 'f':
+			opt.from = number(optarg);
+			break;
+		case 'e':
+			opt.to = number(optarg);
+			break;
+		case 'p':
+			set_percent(optarg);
+			break;
+		case 'D':
+			opt.direct = true;
+			break;
+		case 'F':
+			opt.sync_at_end = true;
+			break;
+		default:
+			usage();
 		}
 	}
 	if (opt.disk == NULL || opt.model == NULL || opt.threads == 0 || opt.threads > 256 ||
@@ -432,8 +474,8 @@ measure(void)
 	if (opt.to > disk_size)
 		opt.to = disk_size;
 	if (opt.from >= opt.to)
-		errx(1, "%s: nothing between %llu and %llu", opt.disk,
-		    (unsigned long long)opt.from, (unsigned long long)opt.to);
+		errx(1, "%s: nothing between %llu and %llu", opt.disk, (unsigned long long)opt.from,
+		    (unsigned long long)opt.to);
 	if (stat(opt.model, &st) < 0 || (uint64_t)st.st_size != disk_size)
 		errx(1, "%s is not a model of %s: truncate -s %llu %s first", opt.model, opt.disk,
 		    (unsigned long long)disk_size, opt.model);
@@ -455,8 +497,8 @@ main(int argc, char **argv)
 		usage();
 	parse(argc - 1, argv + 1);
 	measure();
-	printf("# blockio %s: seed=%llu threads=%u from=%llu to=%llu max=%llu align=%llu%s\n", argv[1],
-	    (unsigned long long)opt.seed, opt.threads, (unsigned long long)opt.from,
+	printf("# blockio %s: seed=%llu threads=%u from=%llu to=%llu max=%llu align=%llu%s\n",
+	    argv[1], (unsigned long long)opt.seed, opt.threads, (unsigned long long)opt.from,
 	    (unsigned long long)opt.to, (unsigned long long)opt.max_len,
 	    (unsigned long long)opt.align, opt.direct ? " direct" : "");
 	fflush(stdout);
@@ -476,7 +518,8 @@ main(int argc, char **argv)
 			count[k] += workers[i].count[k];
 	}
 	took = now_s() - start;
-	printf("# reads=%llu writes=%llu punches=%llu zeros=%llu fsyncs=%llu bytes=%llu in %.1f s: %s\n",
+	printf("# reads=%llu writes=%llu punches=%llu zeros=%llu fsyncs=%llu bytes=%llu in %.1f s: "
+	       "%s\n",
 	    (unsigned long long)count[OP_READ], (unsigned long long)count[OP_WRITE],
 	    (unsigned long long)count[OP_PUNCH], (unsigned long long)count[OP_ZERO],
 	    (unsigned long long)count[OP_FSYNC], (unsigned long long)atomic_load(&done_bytes), took,
