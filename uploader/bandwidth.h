@@ -28,7 +28,7 @@ static inline uint64_t
 bandwidth_wait(struct bandwidth *b, uint64_t now)
 {
 	int64_t burst = (int64_t)(b->per_s / 10); /* what an idle tenth of a second saves up */
-	uint64_t past = now - b->last_us;
+	uint64_t past = now > b->last_us ? now - b->last_us : 0; /* callers' clocks may be stale */
 
 	if (b->per_s == 0)
 		return (0);
@@ -44,10 +44,10 @@ bandwidth_wait(struct bandwidth *b, uint64_t now)
 }
 
 static inline void
-bandwidth_spend(struct bandwidth *b, uint64_t bytes)
+bandwidth_spend(struct bandwidth *b, int64_t bytes)
 {
 	if (b->per_s != 0)
-		b->tokens -= (int64_t)bytes;
+		b->tokens -= bytes;
 }
 
 #endif

@@ -8,6 +8,6 @@
 #ifndef S3B_UPLOADER_GUARD_H
 #define S3B_UPLOADER_GUARD_H
 
-#pragma GCC poison fork vfork system popen fuse_session_new strcpy strcat sprintf gets
+#pragma GCC poison fork vfork system popen fuse_session_new gets
 
 #endif

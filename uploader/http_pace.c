@@ -6,6 +6,8 @@
 
 #include "uploader/guard.h"
 
+#define DOWN_PIECE 16384	/* libcurl hands out what it received in pieces of this size */
+
 bool
 http_pace(struct pacer *p, struct http_request *r, uint64_t now)
 {
@@ -26,9 +28,8 @@ http_pace(struct pacer *p, struct http_request *r, uint64_t now)
 void
 http_pace_spend(struct pacer *p, struct http_request *r, uint64_t bytes)
 {
-	uint64_t granted = min_u64(r->granted, bytes);
-
-	bandwidth_spend(&p->bw, bytes - granted);
+	/* The grant was spent when it was given: settle the difference, either way. */
+	bandwidth_spend(&p->bw, (int64_t)bytes - (int64_t)r->granted);
 	r->granted = 0;
 }
 
@@ -51,8 +52,9 @@ pace_timer(void *arg)
 	uint64_t now = now_us(), wait = 0;
 
 	while ((r = TAILQ_FIRST(&p->paused)) != NULL && (wait = bandwidth_wait(&p->bw, now)) == 0) {
-		r->granted = p->http->buffer;
-		bandwidth_spend(&p->bw, r->granted);
+		r->granted = p == &p->http->down ? DOWN_PIECE :
+						   min_u64(p->http->buffer, r->body_len - r->sent);
+		bandwidth_spend(&p->bw, (int64_t)r->granted);
 		unpause(p->http, p, r, now);
 	}
 	if (r != NULL)

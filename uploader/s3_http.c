@@ -342,8 +342,10 @@ http_open(struct loop *loop, const struct http_conf *conf, struct counters *coun
 	h->cacert = conf->cacert != NULL ? strdup(conf->cacert) : NULL;
 	h->user_agent = strdup(conf->user_agent);
 	h->idle = calloc(conf->max_transfers, sizeof(h->idle[0]));
-	h->buffer = clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1), BUFFER_MIN,
-	    BUFFER_MAX);
+	/* A TLS record has 16 KiB: a larger buffer would stay empty. */
+	h->buffer = conf->tls ? BUFFER_MIN :
+				clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
+				    BUFFER_MIN, BUFFER_MAX);
 	TAILQ_INIT(&h->running);
 	TAILQ_INIT(&h->failed);
 	http_pacer_init(h, &h->up, conf->upload_bps);

@@ -84,7 +84,7 @@ struct http_conf {
 	uint64_t    buffer_budget;	/* bytes for libcurl's buffers, all transfers together */
 	uint64_t    timeout_us, connect_timeout_us;
 	const char *cacert, *user_agent;
-	bool	    insecure, fresh_connections, verbose;
+	bool	    tls, insecure, fresh_connections, verbose;
 	int	    ip_tos;		/* -1: leave it */
 	uint64_t    per_upload_bps, per_download_bps; /* bits per second of each, 0: no limit */
 	uint64_t    upload_bps, download_bps;	      /* of all together */

@@ -146,6 +146,7 @@ open_http(struct s3 *s3)
 	    .connect_timeout_us = min_u64(conf->timeout_us, 10 * US_PER_S),
 	    .cacert = conf->cacert,
 	    .user_agent = "s3backer/" S3B_VERSION,
+	    .tls = strcmp(s3->endpoint.scheme, "https") == 0,
 	    .insecure = conf->insecure,
 	    .fresh_connections = conf->no_curl_cache,
 	    .verbose = conf->debug_http,

@@ -26,6 +26,7 @@
 
 #include "uploader/guard.h"
 
+#define TRIES_TO_WARN  6 /* of one request; otherwise only the first failure of many is news */
 #define WAKE_SPREAD_US (200 * US_PER_MS) /* over which those who waited for the store come back */
 
 static const char *
@@ -38,7 +39,8 @@ static void
 end_pause(void *arg)
 {
 	struct work *w = arg;
-	uint64_t wait = retry_budget_take(&w->up->budget, now_us());
+	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
+	uint64_t wait = w->up->failing ? retry_budget_take(&w->up->budget, now_us()) : 0;
 
 	if (wait > 0 && !w->up->leaving) {
 		/* Not all at the moment of the next token. */
@@ -93,8 +95,11 @@ log_failure(const struct work *w, const struct store_reply *r, bool given_up, ui
 	else if (!fail_heals(r->fail))
 		/* The same line for every block: the log holds repeats back, the user reads it once. */
 		log_err(0, "the store refuses %s: %s", kind_name(w), r->why);
-	else
+	else if (!w->up->failing || w->retry.tries == TRIES_TO_WARN)
 		log_warn("%s failed, will retry: block=%" PRIu64 " try=%u wait_ms=%" PRIu64 ": %s",
+		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);
+	else
+		log_debug("%s failed again: block=%" PRIu64 " try=%u wait_ms=%" PRIu64 ": %s",
 		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);
 }
 
@@ -121,6 +126,7 @@ work_failed(struct work *w, const struct store_reply *r)
 		pause = 0;
 	else
 		log_failure(w, r, !again, pause);
+	up->failing = up->failing || (fail_heals(r->fail) && !r->healed);
 	if (!again) {
 		work_done(w, fail_errno(r->fail, r->http, r->error), 0, 0, NULL);
 		return;
@@ -147,6 +153,7 @@ work_succeeded(struct work *w)
 	retry_budget_success(&w->up->budget);
 	if (w->up->failing) {
 		w->up->failing = false;
+		log_debug("the store answers again");
 		w->up->env->me->words[0] = '\0';
 		wake_others(w->up);
 	}

@@ -281,9 +281,105 @@ bad_messages(void)
 	is_int(ctr_get(c, bad_messages) - before, 4, "which it counted");
 }
 
+/* Sends `n` PUTs at once, from slot 0 on, to blocks from `first` on; how many came back well. */
+static unsigned
+put_many(uint64_t first, unsigned n, uint64_t timeout_us)
+{
+	uint64_t deadline = deadline_in_us(timeout_us);
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct ipc_msg m = {.type = IPC_PUT, .block = first + i, .slot = i};
+
+		pool_fill(&pool, i, first + i, 1);
+		pool_send(&pool, 0, &m);
+	}
+	for (unsigned i = 0; i < n && pool_receive(&pool, &done, deadline_left_us(deadline)); i++)
+		good += done.type == IPC_DONE && done.status == 0;
+	return (good);
+}
+
+static void
+outage(void)
+{
+	struct counters *c = shm_counters(&pool.shm, PROC_UPLOADER0);
+	uint64_t began = now_us(), took, retried = ctr_get(c, put_retried);
+
+	server_fault(&server, "any:503:for=4s");
+	is_int(put_many(1000, 64, 20 * US_PER_S), 64, "64 PUTs get through an outage of 4 s");
+	took = now_us() - began;
+	ok(took > 3900000 && took < 6500000, "soon after its end: %llu ms",
+	    (unsigned long long)took / 1000);
+	retried = ctr_get(c, put_retried) - retried;
+	ok(retried >= 64 && retried < 64 + 64 + 16 * 8, "and did not storm: %llu retries",
+	    (unsigned long long)retried);
+}
+
+static void
+limit(struct pool *limited)
+{
+	uint64_t began, took;
+	struct pool save = pool;
+	unsigned bad = 0;
+
+	pool = *limited;
+	(void)put_many(1000, 2, 10 * US_PER_S);
+	began = now_us();
+	is_int(put_many(1002, 32, 20 * US_PER_S), 32, "2 MiB in 32 PUTs");
+	took = now_us() - began;
+	ok(took > 1700000 && took < 3000000, "take two seconds at uploadLimit = 8m: %llu ms",
+	    (unsigned long long)took / 1000);
+	began = now_us();
+	for (unsigned i = 0; i < 32; i++) {
+		struct ipc_msg m = {.type = IPC_GET, .block = 1002 + i, .slot = i, .len = BLOCK};
+
+		pool_clear(&pool, i);
+		pool_send(&pool, 0, &m);
+	}
+	for (unsigned i = 0; i < 32 && pool_receive(&pool, &done, 20 * US_PER_S); i++)
+		bad += done.status != 0;
+	is_int(bad, 0, "32 GETs");
+	took = now_us() - began;
+	ok(took > 700000 && took < 2000000, "and back one, at downloadLimit = 16m: %llu ms",
+	    (unsigned long long)took / 1000);
+	ok(pool_holds(&pool, 31, 1033, 1, 0, BLOCK), "nothing was lost in the pauses");
+	*limited = pool;
+	pool = save;
+}
+
+/* SIGTERM while the store is away: everything is answered, and it leaves at once. */
+static void
+stop_in_outage(void)
+{
+	uint64_t began;
+	unsigned ended = 0;
+	int status;
+
+	server_fault(&server, "any:503");
+	for (unsigned i = 0; i < 8; i++) {
+		struct ipc_msg m = {.type = IPC_PUT, .block = 2000 + i, .slot = i};
+
+		pool_fill(&pool, i, 2000 + i, 1);
+		pool_send(&pool, 0, &m);
+	}
+	usleep(500000);
+	began = now_us();
+	status = pool_end(pool.pid[0], SIGTERM);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 0 && now_us() - began < 2000000,
+	    "SIGTERM in an outage: it leaves at once");
+	while (pool_receive(&pool, &done, 100000))
+		ended += done.type == IPC_DONE && done.status < 0;
+	is_int(ended, 8, "and has answered everything");
+	server_fault(&server, "");
+}
+
 int
 main(void)
 {
+	struct pool limited;
+	const char *slow[] = {"bucket=bkt", NULL, "accessId=AKID", "accessKey=SECRET", "mountPoint=/mnt",
+	    "size=16g", "blockSize=64k", "user=root", "uploadLimit=8m", "downloadLimit=16m",
+	    "maxTransfers=16", NULL};
 	const char *with_key[] = {"bucket=bkt", NULL, "accessId=AKID", "accessKey=SECRET", "timeout=1s",
 	    "initialRetryPause=50", "maxRetryPause=3000", "mountPoint=/mnt", "size=16g", "blockSize=64k",
 	    "user=root", "maxTransfers=64", NULL};
@@ -307,7 +403,14 @@ main(void)
 	zombie();
 	hopeless();
 	bad_messages();
+	outage();
 	is_int(pool_stop(&pool), 0, "it ends well");
+	slow[1] = server.url;
+	ok(pool_start(&limited, 1, 262144, BLOCK, 64, slow), "one with limits");
+	limit(&limited);
+	is_int(pool_stop(&limited), 0, "it ends well");
+	ok(pool_start(&pool, 1, 262144, BLOCK, 64, with_key), "a third one");
+	stop_in_outage();
 	server_stop(&server);
 	return (tap_done());
 }
