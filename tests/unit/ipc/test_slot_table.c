@@ -327,6 +327,74 @@ test_freeze(void)
 	shm_detach(&shm);
 }
 
+/*
+ * H1 against H2, one try per round: the frontend names the slot and reads the head, cachemgr changes
+ * the head and looks for the name.  At least one of them must see the other; with any weaker order
+ * than the one in slot_table.h both miss within a few thousand rounds.
+ */
+#define DUELS 300000
+
+static _Atomic unsigned duel, done[2];
+static unsigned took;	/* by the frontend, this round */
+
+static void
+spin_until(const _Atomic unsigned *x, unsigned want)
+{
+	for (unsigned n = 0; atomic_load_explicit(x, memory_order_acquire) != want; n++)
+		if (n > 2000)
+			sched_yield();
+}
+
+static void *
+duellist(void *arg)
+{
+	for (unsigned n = 1; n <= DUELS; n++) {
+		spin_until(&duel, n);
+		for (volatile unsigned i = 0; i < n % 40; i++)
+			;
+		took = hazard_take(&t, &t.hazard[0], 0, 0, 500, n & 1) != 0;
+		atomic_store_explicit(&done[0], n, memory_order_release);
+		spin_until(&done[1], n);
+		atomic_store(&t.hazard[0].slot[0], 0);
+	}
+	return (arg);
+}
+
+static void
+test_duel(void)
+{
+	unsigned both = 0, named = 0, refused = 0;
+	pthread_t th;
+
+	set_up();
+	link_slot(0, 500, 0, SLOT_LIVE);
+	if (pthread_create(&th, NULL, duellist, NULL) != 0)
+		abort();
+	for (unsigned n = 1; n <= DUELS; n++) {
+		bool free;
+
+		set_state(0, 0, SLOT_LIVE);
+		atomic_store_explicit(&duel, n, memory_order_release);
+		for (volatile unsigned i = 0; i < (n >> 3) % 300; i++)
+			;
+		set_state(0, 0, SLOT_OLD);
+		free = !hazard_named(&t, 0, false);
+		spin_until(&done[0], n);
+		both += took && free;
+		named += !free;
+		refused += !took;
+		/* The name must be gone before the next round, or that would be decided. */
+		atomic_store_explicit(&done[1], n, memory_order_release);
+		while (hazard_named(&t, 0, false))
+			;
+	}
+	(void)pthread_join(th, NULL);
+	is_int(both, 0, "%d duels: never both a hazard taken and a slot free to reuse", DUELS);
+	ok(named > 0 && refused > 0, "cachemgr saw the hazard %u times, the frontend the head %u", named,
+	    refused);
+	shm_detach(&shm);
+}
+
 /* The bytes of a slot say whose they are; a reader that holds it must see nobody else's. */
 static _Atomic uint32_t tag[NSLOTS];
 
@@ -404,6 +472,7 @@ main(void)
 	test_valid();
 	test_zero();
 	test_hazard_rules();
+	test_duel();
 	test_freeze();
 	test_reuse();
 	return (tap_done());
