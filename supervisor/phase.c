@@ -371,6 +371,11 @@ phase_role_died(struct super *s, const struct role *r, bool never, const char *o
 		return (true);
 	if (phase_expects_end(s, r))
 		return (false); /* nothing left to serve: the timer sees the end of the mount */
+	/* With changes in memory alone, even a hopeless uploader is better than none. */
+	if (never && r->proc >= PROC_UPLOADER0 && s->conf->cache_file == NULL && dirty_bytes(s) > 0) {
+		super_fail(s, "%s", r->fail[0] != '\0' ? r->fail : obituary);
+		return (true);
+	}
 	if (never) {
 		/* Its row must say that it is gone before it is decided who can still work. */
 		s->role[r->proc].state = ROLE_GONE;
