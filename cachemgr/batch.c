@@ -64,7 +64,8 @@ add_slot_rec(struct cachemgr *cm, struct commit *c, struct bop *b, const uint64_
 	memcpy(b->recorded, valid, sizeof(b->recorded));
 	b->recorded_slot = b->cur;
 	b->recorded_flags = flags;
-	c->rec_dirty[b->cur] = true;
+	c->rec_dirty[b->cur] |=
+	    (c->rec_dirty[b->cur] & REC_ENDING) != 0 ? REC_DIRTY | REC_AGAIN : REC_DIRTY;
 }
 
 /* The bytes that a record names and the one before it did not. */
@@ -132,9 +133,12 @@ end_record(struct commit *c, uint32_t slot)
 {
 	struct journal_rec r = {.kind = JREC_FREE, .slot = slot};
 
+	if ((c->rec_dirty[slot] & REC_ENDING) != 0)
+		return; /* uploaded and trimmed since the last batch: once is enough */
 	/* Not on the list for want of memory: it counts as dirty on record, which is safe. */
 	journal_add(&c->job.batch, &r);
-	(void)slot_list_add(&c->ending, slot);
+	if (slot_list_add(&c->ending, slot))
+		c->rec_dirty[slot] |= REC_ENDING;
 }
 
 static void
@@ -148,10 +152,12 @@ add_frees(struct cachemgr *cm, struct commit *c)
 	}
 	for (uint32_t i = 0; i < c->to_clean.n; i++) {
 		r.slot = c->to_clean.slot[i];
-		/* Written again since it was uploaded, or on to_free by now: not clean. */
-		if (!c->rec_dirty[r.slot] || !head_linked(cm_head(cm, r.slot)) ||
-		    slot_dirty(cm_slot(cm, r.slot)))
-			continue;
+		/*
+		 * Also when it has been written again: the record is older than what the bucket
+		 * holds, and would undo it.  A write that counts has a SLOT record below.
+		 */
+		if (c->rec_dirty[r.slot] == 0 || !head_linked(cm_head(cm, r.slot)))
+			continue; /* on to_free by now, or through it */
 		end_record(c, r.slot);
 	}
 	for (uint32_t i = 0; i < c->to_drop.n; i++)

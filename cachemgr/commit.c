@@ -128,7 +128,7 @@ commit_note_clean(struct cachemgr *cm, uint32_t slot)
 	struct commit *c = cm->commit;
 
 	/* Forgetting one costs a commit at its eviction, nothing else. */
-	if (c->rec_dirty[slot])
+	if (c->rec_dirty[slot] != 0)
 		(void)slot_list_add(&c->to_clean, slot);
 }
 
@@ -164,7 +164,7 @@ commit_note_dropped(struct cachemgr *cm, uint32_t slot)
 {
 	struct commit *c = cm->commit;
 
-	if (c->rec_dirty[slot] && !slot_list_add(&c->to_drop, slot)) {
+	if (c->rec_dirty[slot] != 0 && !slot_list_add(&c->to_drop, slot)) {
 		log_err(-ENOMEM, "cannot note a trim; starting over");
 		exit(ROLE_EXIT_AGAIN);
 	}
@@ -175,7 +175,7 @@ commit_hold_slot(struct cachemgr *cm, uint32_t slot)
 {
 	struct commit *c = cm->commit;
 
-	if (!c->rec_dirty[slot])
+	if (c->rec_dirty[slot] == 0)
 		return (false);
 	if (!slot_list_add(&c->to_free, slot)) {
 		log_err(-ENOMEM, "cannot keep a slot until its record is durable; starting over");
@@ -300,11 +300,14 @@ finish(struct cachemgr *cm)
 	for (uint32_t i = 0; i < c->freeing.n; i++) {
 		uint32_t slot = c->freeing.slot[i];
 
-		c->rec_dirty[slot] = false;
+		c->rec_dirty[slot] = 0;
 		slot_release(cm, slot);
 	}
-	for (uint32_t i = 0; i < c->ending.n; i++)
-		c->rec_dirty[c->ending.slot[i]] = false;
+	for (uint32_t i = 0; i < c->ending.n; i++) {
+		uint8_t *rec = &c->rec_dirty[c->ending.slot[i]];
+
+		*rec = (*rec & REC_AGAIN) != 0 ? REC_DIRTY : 0;
+	}
 	c->freeing.n = c->ending.n = 0;
 	atomic_store(&cm->st->local_seq, c->acked);
 	answer(cm, &c->committing, 0);

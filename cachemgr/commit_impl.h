@@ -25,6 +25,12 @@ struct slot_list { /* grows as needed */
 	uint32_t n, cap;
 };
 
+enum {
+	REC_DIRTY = 1,	/* a durable record, or one on its way, says dirty */
+	REC_ENDING = 2, /* the batch on its way ends that */
+	REC_AGAIN = 4	/* and says dirty again, for what was written since */
+};
+
 struct zero_note {
 	uint32_t block, count;
 	bool pending;
@@ -52,7 +58,7 @@ struct commit {
 	bool broken;	  /* a write failed; flushes fail until one succeeds */
 	struct batch_job job;
 
-	bool *rec_dirty;	   /* per slot: a durable record, or one on its way, says dirty */
+	uint8_t *rec_dirty;	   /* per slot: REC_*; 0: no record says dirty */
 	struct slot_list freeing;  /* in the batch on its way: free when it is durable */
 	struct slot_list ending;   /* in the batch on its way: not dirty on record after it */
 	struct slot_list to_free;  /* OLD slots for the next batch */

@@ -58,6 +58,24 @@ attach_rings(struct cachemgr *cm)
 	return (r != 0 ? -EPROTO : 0);
 }
 
+/*
+ * Our predecessor died, and its uploaders were ended with it.  What lies in their rings belongs to
+ * transfers that nobody knows any more; an answer taken for one of ours would be a hole in a block.
+ */
+static void
+forget_uploads(struct cachemgr *cm)
+{
+	struct ipc_msg m;
+
+	for (uint32_t u = 0; u < cm->shm->geo.nuploaders; u++) {
+		while (ipc_ring_pop(&cm->up[u].in, &m) == 0)
+			;
+		ipc_ring_reset_dead(&cm->up[u].out);
+	}
+	for (uint32_t i = 0; i < cm->nxfers; i++)
+		cm->xfer[i].use = cm->env->epoch << 24; /* nor may a late one look like ours */
+}
+
 /* The cache file: opened once, by the first cachemgr of a disk; its successors get it back. */
 static void
 open_cache(struct cachemgr *cm, struct cachefile *cf)
@@ -114,8 +132,11 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		return (-ENOMEM);
 	if (cm->file && (r = commit_open(cm, &cf, first)) < 0)
 		return (r);
-	if (!first && (r = rebuild_from_segment(cm)) < 0)
-		return (r);
+	if (!first) {
+		forget_uploads(cm);
+		if ((r = rebuild_from_segment(cm)) < 0)
+			return (r);
+	}
 	slots_open(cm);
 	cm->drained = atomic_load(&cm->st->write_through) != 0;
 	cm->survey_wanted =

@@ -124,7 +124,7 @@ link_found(struct cachemgr *cm, struct found *found, uint32_t slot)
 
 int
 recover_journal(struct cachemgr *cm, uint64_t half_bytes, struct journal_pos *ret_pos,
-    bool *rec_dirty, bool apply)
+    uint8_t *rec_dirty, bool apply)
 {
 	struct recovery r = {.cm = cm, .apply = apply};
 	struct journal_visit v = {.ctx = &r, .reset = on_reset, .rec = on_rec};
@@ -140,7 +140,7 @@ recover_journal(struct cachemgr *cm, uint64_t half_bytes, struct journal_pos *re
 	for (uint32_t i = 0; error == 0 && i < n; i++) {
 		if (!r.found[i].dirty)
 			continue;
-		rec_dirty[i] = true;
+		rec_dirty[i] = 1;
 		dirty++;
 	}
 	/* slots_open() makes the free list after us, of what is still FREE. */

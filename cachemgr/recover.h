@@ -20,6 +20,6 @@ struct journal_pos;
  * better.
  */
 int recover_journal(struct cachemgr *, uint64_t half_bytes, struct journal_pos *ret_pos,
-    bool *rec_dirty, bool apply);
+    uint8_t *rec_dirty, bool apply);
 
 #endif

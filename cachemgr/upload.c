@@ -123,6 +123,7 @@ upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		atomic_store(&cm_slot(cm, b->cur)->cseq, b->up_wseq);
 		slot_set_state(cm, b->cur, SLOT_LIVE);
 		evict_insert(cm, b->cur);
+		b->recorded_slot = IPC_NO_SLOT; /* what is on record is about to end */
 		if (cm->commit != NULL)
 			commit_note_clean(cm, b->cur);
 	} else {
