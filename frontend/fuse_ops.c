@@ -43,8 +43,8 @@
 
 #define FOR_EVER      31536000.0 /* seconds: names and attributes change by nobody but us */
 #define FH_DIRECT     1u
-#define BACKGROUND    256	 /* requests the kernel may have open in the background */
-#define CONGESTED     192
+#define BACKGROUND    1024 /* requests the kernel may have open in the background */
+#define CONGESTED     768
 
 _Thread_local struct lane *fuse_ops_lane;
 

@@ -72,7 +72,7 @@ io_read(int fd, void *buf, size_t len, void *userdata)
 	return (read(fd, buf, len));
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 log_of_libfuse(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	char text[512];

@@ -264,14 +264,20 @@ is_zero(const char *p, size_t n)
 	return (n == 0 || (*p == 0 && memcmp(p, p + 1, n - 1) == 0));
 }
 
+static void take(const struct ipc_msg *, bool now);
+
 /* The frozen slot becomes the object. */
 static void
 upload(uint32_t slot)
 {
+	struct ipc_msg m;
 	struct ipc_slot *s = &tab.slot[slot];
 	uint32_t sub = shm.geo.sub_size, block = owner[slot];
 	char *to = bucket + (uint64_t)block * opt.bs;
 
+	/* It was announced before the hazard was dropped, so the announcement is in the ring. */
+	while (ipc_ring_pop(&in, &m) == 0)
+		take(&m, false);
 	if (!told[slot] && kills == 0)
 		unannounced++;
 	for (uint32_t i = 0; i < shm.nsub; i++) {
@@ -412,7 +418,7 @@ act(const struct ipc_msg *m)
 }
 
 static void
-take(const struct ipc_msg *m)
+take(const struct ipc_msg *m, bool now)
 {
 	if (ipc_msg_check(&shm, m) < 0) {
 		bad++;
@@ -430,11 +436,12 @@ take(const struct ipc_msg *m)
 			set_head(m->slot, head_flags(h) & (uint8_t)~SLOT_F_MARK, head_state(h));
 		return;
 	}
-	if (opt.delay_us == 0 || nlater == LATER_MAX) {
+	if (now && opt.delay_us == 0) {
 		act(m);
 		return;
 	}
-	later[nlater++] = (struct later){now_us() + rnd((uint32_t)opt.delay_us), *m};
+	MUST(nlater < LATER_MAX);
+	later[nlater++] = (struct later){now_us() + rnd((uint32_t)opt.delay_us + 1), *m};
 }
 
 static void
@@ -472,7 +479,7 @@ turn(void)
 
 	ipc_bell_clear(bell, -1);
 	while (n < 256 && ipc_ring_pop(&in, &m) == 0) {
-		take(&m);
+		take(&m, true);
 		n++;
 	}
 	for (unsigned i = 0; i < nlater; i++) {
