@@ -3,10 +3,14 @@
  * evict.c -- which clean slot to give up: S3-FIFO (Yang et al., SOSP 2023, "FIFO queues are all you
  * need for cache eviction").
  *
- * Three queues.  New blocks enter `small`, a tenth of the cache; those that nobody touched again by
- * the time they reach its end leave, so one big scan passes through without hurting.  Touched ones
- * go to `main`, where a block leaves when its touches are used up.  `ghost` remembers which blocks
- * left `small` lately: one that comes back goes to `main` at once.
+ * New blocks enter a small queue, a tenth of the cache; those that nobody touched again by the time
+ * they reach its end leave, so one big scan passes through without hurting.  Touched ones go to
+ * `main`, where a block leaves when its touches are used up.  `ghost` remembers which blocks left the
+ * small queue lately: one that comes back goes to `main` at once.
+ *
+ * Our blocks are much larger than the requests that read them: one pass over a block touches it many
+ * times within milliseconds, which says nothing about the future.  So the small queue has two parts,
+ * `young` and `aged`, and touches count only from the moment a block moves from one to the other.
  *
  * Only clean linked slots are queued: a slot that becomes dirty is taken out, so a cache full of
  * dirty blocks never makes this search.  Links and counters live in the slot's own line.
@@ -20,8 +24,10 @@
 
 enum {
 	Q_NONE,
-	Q_SMALL,
-	Q_MAIN
+	Q_YOUNG,
+	Q_AGED,
+	Q_MAIN,
+	NQUEUES
 };
 #define NIL	 UINT32_MAX
 #define FREQ_MAX 3
@@ -32,10 +38,10 @@ struct queue {
 };
 
 struct evict {
-	struct queue q[3];
+	struct queue q[NQUEUES];
 	uint32_t *ghost; /* block + 1, direct-mapped: a collision forgets the older */
 	uint32_t ghost_mask;
-	uint32_t small_max;
+	uint32_t young_max, small_max;
 };
 
 int
@@ -55,7 +61,8 @@ evict_open(struct cachemgr *cm)
 	}
 	e->ghost_mask = n - 1;
 	e->small_max = cm->shm->geo.nslots / 10 + 1;
-	for (unsigned i = 0; i < 3; i++)
+	e->young_max = e->small_max / 4 > 0 ? e->small_max / 4 : 1;
+	for (unsigned i = 0; i < NQUEUES; i++)
 		e->q[i].head = e->q[i].tail = NIL;
 	cm->evict = e;
 	return (0);
@@ -105,6 +112,16 @@ evict_remove(struct cachemgr *cm, uint32_t slot)
 	s->queue = Q_NONE;
 }
 
+static void
+age(struct cachemgr *cm, uint32_t slot)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+
+	evict_remove(cm, slot);
+	atomic_store_explicit(&s->seen, atomic_load(&s->touch), memory_order_relaxed);
+	push(cm, Q_AGED, slot);
+}
+
 void
 evict_insert(struct cachemgr *cm, uint32_t slot)
 {
@@ -116,8 +133,10 @@ evict_insert(struct cachemgr *cm, uint32_t slot)
 		*ghost = 0;
 		push(cm, Q_MAIN, slot);
 	} else {
-		push(cm, Q_SMALL, slot);
+		push(cm, Q_YOUNG, slot);
 	}
+	while (cm->evict->q[Q_YOUNG].n > cm->evict->young_max)
+		age(cm, cm->evict->q[Q_YOUNG].tail);
 }
 
 /* Touches not yet used up; the frontend stops counting at FREQ_MAX. */
@@ -152,14 +171,14 @@ uint32_t
 evict_one(struct cachemgr *cm)
 {
 	struct evict *e = cm->evict;
-	/* Every slot may be passed over FREQ_MAX times; more rounds would be a bug, not a workload.
-	 */
-	uint64_t tries = (uint64_t)(e->q[Q_SMALL].n + e->q[Q_MAIN].n) * (FREQ_MAX + 2);
+	uint32_t queued = e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n;
+	/* Every slot may be passed over FREQ_MAX times; more rounds would be a bug. */
+	uint64_t tries = (uint64_t)queued * (FREQ_MAX + 2);
 	unsigned held = 0;
 
 	while (tries-- > 0 && held < HELD_MAX) {
-		bool small = e->q[Q_SMALL].n > e->small_max || e->q[Q_MAIN].n == 0;
-		uint32_t slot = e->q[small ? Q_SMALL : Q_MAIN].tail;
+		bool small = e->q[Q_YOUNG].n + e->q[Q_AGED].n > e->small_max || e->q[Q_MAIN].n == 0;
+		uint32_t slot = e->q[!small ? Q_MAIN : e->q[Q_AGED].n > 0 ? Q_AGED : Q_YOUNG].tail;
 		struct ipc_slot *s;
 		uint32_t block;
 		bool unread;

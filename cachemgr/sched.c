@@ -25,7 +25,11 @@ sched_open(struct cachemgr *cm)
 		cm->max_transfers = per_ring * cm->shm->geo.nuploaders;
 	if (cm->max_transfers < 2)
 		cm->max_transfers = 2;
-	cm->reserved = cm->max_transfers / 4 > 0 ? cm->max_transfers / 4 : 1;
+	/*
+	 * Few are enough: transfers end all the time, and readers take the places that become free
+	 * before anyone else.  They only bridge the time until the next one ends.
+	 */
+	cm->reserved = cm->max_transfers / 16 > 0 ? cm->max_transfers / 16 : 1;
 	/* Listing and deletes come on top; they must not wait for a block to arrive. */
 	cm->nxfers = cm->max_transfers + 32;
 	cm->xfer = calloc(cm->nxfers, sizeof(*cm->xfer));
