@@ -46,9 +46,9 @@ enum kind {
 static struct {
 	const char *disk, *model;
 	uint64_t seed;
-	uint64_t ops;	/* of all threads */
-	double seconds; /* 0: until ops are done */
-	unsigned threads;
+	uint64_t ops;	  /* of all threads */
+	uint64_t seconds; /* 0: until ops are done */
+	uint64_t threads;
 	uint64_t max_len;
 	uint64_t stripe;
 	uint64_t align;		/* of offsets and lengths */
@@ -316,7 +316,7 @@ static void *
 run_worker(void *arg)
 {
 	struct worker *w = arg;
-	double end = now_s() + opt.seconds;
+	double end = now_s() + (double)opt.seconds;
 
 	while (!atomic_load(&failed)) {
 		if (opt.seconds > 0 ? now_s() >= end : atomic_load(&done_ops) >= opt.ops)
@@ -398,58 +398,37 @@ set_percent(const char *text)
 		errx(2, "not five numbers: %s", text);
 }
 
+static const struct {
+	int letter;
+	uint64_t *value;
+} numbers[] = {{'s', &opt.seed}, {'t', &opt.threads}, {'n', &opt.ops}, {'T', &opt.seconds},
+    {'l', &opt.max_len}, {'S', &opt.stripe}, {'a', &opt.align}, {'f', &opt.from}, {'e', &opt.to}};
+#define NNUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
 static void
 parse(int argc, char **argv)
 {
 	int c;
 
 	while ((c = getopt(argc, argv, "d:m:s:t:n:T:l:S:a:f:e:p:DF")) != -1) {
-		switch (c) {
-		case 'd':
+		unsigned i = 0;
+
+		while (i < NNUMBERS && numbers[i].letter != c)
+			i++;
+		if (i < NNUMBERS)
+			*numbers[i].value = number(optarg);
+		else if (c == 'd')
 			opt.disk = optarg;
-			break;
-		case 'm':
+		else if (c == 'm')
 			opt.model = optarg;
-			break;
-		case 's':
-			opt.seed = number(optarg);
-			break;
-		case 't':
-			opt.threads = (unsigned)number(optarg);
-			break;
-		case 'n':
-			opt.ops = number(optarg);
-			break;
-		case 'T':
-			opt.seconds = atof(optarg);
-			break;
-		case 'l':
-			opt.max_len = number(optarg);
-			break;
-		case 'S':
-			opt.stripe = number(optarg);
-			break;
-		case 'a':
-			opt.align = number(optarg);
-			break;
-		case 'f':
-			opt.from = number(optarg);
-			break;
-		case 'e':
-			opt.to = number(optarg);
-			break;
-		case 'p':
+		else if (c == 'p')
 			set_percent(optarg);
-			break;
-		case 'D':
+		else if (c == 'D')
 			opt.direct = true;
-			break;
-		case 'F':
+		else if (c == 'F')
 			opt.sync_at_end = true;
-			break;
-		default:
+		else
 			usage();
-		}
 	}
 	if (opt.disk == NULL || opt.model == NULL || opt.threads == 0 || opt.threads > 256 ||
 	    opt.max_len == 0 || opt.align == 0 || optind != argc)
@@ -497,10 +476,11 @@ main(int argc, char **argv)
 		usage();
 	parse(argc - 1, argv + 1);
 	measure();
-	printf("# blockio %s: seed=%llu threads=%u from=%llu to=%llu max=%llu align=%llu%s\n",
-	    argv[1], (unsigned long long)opt.seed, opt.threads, (unsigned long long)opt.from,
-	    (unsigned long long)opt.to, (unsigned long long)opt.max_len,
-	    (unsigned long long)opt.align, opt.direct ? " direct" : "");
+	printf("# blockio %s: seed=%llu threads=%llu from=%llu to=%llu max=%llu align=%llu%s\n",
+	    argv[1], (unsigned long long)opt.seed, (unsigned long long)opt.threads,
+	    (unsigned long long)opt.from, (unsigned long long)opt.to,
+	    (unsigned long long)opt.max_len, (unsigned long long)opt.align,
+	    opt.direct ? " direct" : "");
 	fflush(stdout);
 	workers = calloc(opt.threads, sizeof(*workers));
 	if (workers == NULL)
