@@ -354,18 +354,13 @@ verify_worker(void *arg)
 static uint64_t
 number(const char *text)
 {
+	static const char units[] = "kmg";
+	const char *unit;
 	char *end;
 	uint64_t n = strtoull(text, &end, 0);
 
-	switch (*end) {
-	case 'g':
-		n <<= 10;
-		/* FALLTHROUGH */
-	case 'm':
-		n <<= 10;
-		/* FALLTHROUGH */
-	case 'k':
-		n <<= 10;
+	if (end != text && *end != '\0' && (unit = strchr(units, *end)) != NULL) {
+		n <<= 10 * (unit - units + 1);
 		end++;
 	}
 	if (end == text || *end != '\0')
