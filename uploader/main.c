@@ -167,7 +167,8 @@ uploader_main(struct role_env *env)
 int
 main(void)
 {
-	struct role_env env;
+	static struct role_env env; /* outlives main(): a signal may still come */
+	int code;
 
 	/* One arena: the threads of the pool allocate next to nothing, and arenas hold on to memory. */
 	(void)mallopt(M_ARENA_MAX, 1);
@@ -176,5 +177,7 @@ main(void)
 		role_fail(&env, "libgcrypt is older than the one this program was built with");
 	(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
 	(void)gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-	return (env.shm != NULL ? uploader_main(&env) : tool_main(&env));
+	code = env.shm != NULL ? uploader_main(&env) : tool_main(&env);
+	conf_free(env.conf);	/* which wipes the keys */
+	return (code);
 }

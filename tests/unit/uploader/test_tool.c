@@ -194,6 +194,27 @@ untrusted(void)
 }
 
 static void
+touch(const char *name)
+{
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", tmp, name);
+	if ((f = fopen(path, "w")) == NULL)
+		abort();
+	(void)fclose(f);
+}
+
+static bool
+there(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", tmp, name);
+	return (access(path, F_OK) == 0);
+}
+
+static void
 on_directory(void)
 {
 	char bucket[128];
@@ -205,10 +226,17 @@ on_directory(void)
 	int ctl;
 
 	(void)snprintf(bucket, sizeof(bucket), "bucket=file://%s", tmp);
+	touch("00000001.abcDE1");
+	touch("s3backer-mounted.A23456");
+	touch("00000001.backup");
+	touch("letter.abcdef");
 	ctl = start(conf, &pid);
 	ok(pool_ready(ctl, text, sizeof(text)), "directory: ready");
 	ok(answers(ctl, "detect", "ok found=0 size=0 blocksize=0"), "directory: empty");
 	tokens(ctl, "directory", "strong");
+	ok(!there("00000001.abcDE1") && !there("s3backer-mounted.A23456") && there("00000001.backup") &&
+		there("letter.abcdef"),
+	    "directory: what a crash left behind is gone, nothing else");
 	if (pool_start(&p, 1, 1024, 16384, 4, sized)) {
 		pool_fill(&p, 0, 0, 1);
 		ok(pool_call(&p, &m, &done) && done.status == 0, "directory: block 0 is written");
