@@ -31,8 +31,6 @@
 #include <unistd.h>
 
 #define STRIPE_DEFAULT 20480u /* 5 pages: never a divisor or multiple of a block */
-#define ALIGN_DIRECT   512u
-#define BUFFER_ALIGN   4096u
 
 enum kind {
 	OP_READ,
@@ -307,8 +305,8 @@ open_both(struct worker *w)
 	w->model = open(opt.model, O_RDWR | O_CLOEXEC);
 	if (w->model < 0)
 		err(1, "%s", opt.model);
-	if (posix_memalign((void **)&w->buf, BUFFER_ALIGN, opt.max_len + 8) != 0 ||
-	    posix_memalign((void **)&w->want, BUFFER_ALIGN, opt.max_len + 8) != 0)
+	if (posix_memalign((void **)&w->buf, 4096, opt.max_len + 8) != 0 ||
+	    posix_memalign((void **)&w->want, 4096, opt.max_len + 8) != 0)
 		errx(1, "out of memory");
 }
 
@@ -430,8 +428,8 @@ parse(int argc, char **argv)
 		usage();
 	if (opt.seed == 0)
 		opt.seed = (uint64_t)time(NULL) * 1000003 + (uint64_t)getpid();
-	if (opt.direct && opt.align < ALIGN_DIRECT)
-		opt.align = ALIGN_DIRECT;
+	if (opt.direct && opt.align < 512)
+		opt.align = 512;
 	if (opt.stripe % opt.align != 0 || opt.max_len % opt.align != 0)
 		errx(2, "stripe and longest operation must be multiples of %llu",
 		    (unsigned long long)opt.align);
@@ -461,7 +459,7 @@ main(int argc, char **argv)
 	struct worker *workers;
 	uint64_t count[OP_KINDS] = {0};
 	void *(*what)(void *);
-	double start = now_s(), took;
+	double start = now_s();
 
 	if (argc > 1 && strcmp(argv[1], "run") == 0)
 		what = run_worker;
@@ -492,12 +490,11 @@ main(int argc, char **argv)
 		for (int k = 0; k < OP_KINDS; k++)
 			count[k] += workers[i].count[k];
 	}
-	took = now_s() - start;
 	printf("# reads=%llu writes=%llu punches=%llu zeros=%llu fsyncs=%llu bytes=%llu in %.1f s: "
 	       "%s\n",
 	    (unsigned long long)count[OP_READ], (unsigned long long)count[OP_WRITE],
 	    (unsigned long long)count[OP_PUNCH], (unsigned long long)count[OP_ZERO],
-	    (unsigned long long)count[OP_FSYNC], (unsigned long long)atomic_load(&done_bytes), took,
-	    atomic_load(&failed) ? "DIFFERENT" : "equal");
+	    (unsigned long long)count[OP_FSYNC], (unsigned long long)atomic_load(&done_bytes),
+	    now_s() - start, atomic_load(&failed) ? "DIFFERENT" : "equal");
 	return (atomic_load(&failed) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
