@@ -15,11 +15,42 @@
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
 
+static void
+fail(struct cachemgr *cm, uint16_t type, uint64_t req_id, bool from_sup, int status)
+{
+	/* A fenced disk can be stopped all the same: what is dirty stays in the cache file. */
+	if (type == IPC_STOP && cm->commit != NULL) {
+		cm->keep_dirty = cm->stopping = true;
+		commit_final(cm, req_id);
+	} else if (from_sup) {
+		cm_reply_sup(cm, req_id, type == IPC_STOP ? 0 : status, cm->ndirty);
+	} else {
+		cm_reply_fe(cm, req_id, status);
+	}
+}
+
+void
+barrier_fail_all(struct cachemgr *cm, int status)
+{
+	struct barrier *f;
+
+	while ((f = STAILQ_FIRST(&cm->barriers)) != NULL) {
+		STAILQ_REMOVE_HEAD(&cm->barriers, link);
+		fail(cm, f->type, f->req_id, f->from_sup, status);
+		free(f);
+	}
+}
+
 void
 barrier_add(struct cachemgr *cm, uint16_t type, uint64_t req_id, bool from_sup)
 {
-	struct barrier *f = calloc(1, sizeof(*f));
+	struct barrier *f;
 
+	if (cm->fenced && (cm->ndirty > 0 || cm->npending > 0)) {
+		fail(cm, type, req_id, from_sup, -EIO);
+		return;
+	}
+	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
 		if (from_sup)
 			cm_reply_sup(cm, req_id, -ENOMEM, 0);

@@ -92,7 +92,8 @@ enum xfer_kind {
 	XFER_GET,
 	XFER_PUT,
 	XFER_DELETE,
-	XFER_LIST
+	XFER_LIST,
+	XFER_TOKEN
 };
 
 /* A request handed to an uploader.  req_id = index | use << 32. */
@@ -186,6 +187,10 @@ struct cachemgr {
 	uint64_t survey_retry_us;
 	uint32_t *survey_put; /* open-addressed set: blocks PUT while it runs, + 1 */
 	uint32_t survey_put_n, survey_put_size;
+
+	/* lease.c; times of CLOCK_BOOTTIME */
+	bool lease_on, lease_asking, fenced;
+	uint64_t lease_us, lease_asked, lease_retry, lease_idle;
 
 	/* throttle */
 	uint64_t rate_bytes, rate_since_us; /* uploaded since */
@@ -293,6 +298,7 @@ bool delete_covers(struct cachemgr *, uint32_t block);
 /* ---- barrier.c: flushTo=bucket, sync, drain, stop ---- */
 void barrier_add(struct cachemgr *, uint16_t type, uint64_t req_id, bool from_sup);
 void barrier_check(struct cachemgr *);
+void barrier_fail_all(struct cachemgr *, int status);
 bool barrier_covers(struct cachemgr *, uint64_t dirty_id);
 void super_handle(struct cachemgr *, const struct ipc_msg *);
 
@@ -301,6 +307,13 @@ int readahead_open(struct cachemgr *);
 void readahead_miss(struct cachemgr *, uint32_t block, bool in_flight);
 void readahead_hit(struct cachemgr *, uint32_t block);
 void readahead_wasted(struct cachemgr *, uint32_t block); /* evicted unread */
+
+/* ---- lease.c: the right to write ---- */
+void lease_open(struct cachemgr *);
+bool lease_holds(struct cachemgr *);
+void lease_run(struct cachemgr *);
+void lease_done(struct cachemgr *, const struct ipc_msg *);
+uint64_t lease_deadline(struct cachemgr *); /* monotonic */
 
 /* ---- survey.c ---- */
 void survey_start(struct cachemgr *);

@@ -138,6 +138,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 			return (r);
 	}
 	slots_open(cm);
+	lease_open(cm);
 	cm->drained = atomic_load(&cm->st->write_through) != 0;
 	cm->survey_wanted =
 	    env->conf->list_blocks && atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
@@ -208,6 +209,7 @@ run_work(struct cachemgr *cm)
 	kick_queue(cm, &cm->hazard_wait);
 	run_retries(cm);
 	fetch_run(cm);
+	lease_run(cm);
 	if (cm->survey_wanted && cm->now_us >= cm->survey_retry_us)
 		survey_start(cm);
 	if (!cm->stopping || !cm->keep_dirty) {
@@ -250,6 +252,8 @@ cachemgr_deadline(struct cachemgr *cm)
 		at = t;
 	if (cm->npending > cm->ndeletes &&
 	    (t = cm->pend_since_us + cm->write_delay_us) > cm->now_us && t < at)
+		at = t;
+	if ((t = lease_deadline(cm)) < at)
 		at = t;
 	if (cm->survey_wanted && cm->survey_retry_us < at)
 		at = cm->survey_retry_us;

@@ -104,6 +104,10 @@ serve_write(struct cachemgr *cm, struct bop *b, const struct waiter *w, int *ret
 	uint32_t sub[2];
 	int error = 0;
 
+	if (cm->fenced) {
+		*ret_status = -EIO; /* it could never be uploaded */
+		return (1);
+	}
 	if (b->merge != MERGE_NONE || b->upload == UP_FREEZING)
 		return (0); /* in hazard_wait */
 	if ((b->cur == IPC_NO_SLOT || !slot_dirty(cm_slot(cm, b->cur))) &&
@@ -173,8 +177,12 @@ request_serve(struct cachemgr *cm, struct bop *b)
 			if (serve_write(cm, b, w, &status) == 0)
 				continue;
 		} else if (!readable(cm, b, w->off, w->len)) {
-			b->want_fetch = 1;
-			continue;
+			/* Another machine may be writing: its blocks do not fit to our cached ones. */
+			if (!cm->fenced) {
+				b->want_fetch = 1;
+				continue;
+			}
+			status = -EIO;
 		}
 		cm_reply_fe(cm, w->req_id, status);
 		w->type = IPC_NONE;
@@ -254,7 +262,10 @@ request_handle(struct cachemgr *cm, const struct ipc_msg *m)
 		handle_block(cm, m);
 		break;
 	case IPC_TRIM:
-		trim_handle(cm, m);
+		if (cm->fenced)
+			cm_reply_fe(cm, m->req_id, -EIO);
+		else
+			trim_handle(cm, m);
 		break;
 	case IPC_FLUSH:
 		if (cm->commit == NULL || atomic_load(&cm->st->flush_to_bucket) != 0 || cm->drained)

@@ -78,7 +78,7 @@ sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
 	else if (kind == XFER_PUT)
 		cm->writes_inflight++;
 	m->req_id = (uint64_t)x->use << 32 | i;
-	if (kind == XFER_DELETE || kind == XFER_LIST)
+	if (kind == XFER_DELETE || kind == XFER_LIST || kind == XFER_TOKEN)
 		m->slot = IPC_NO_SLOT;
 	return (x);
 }
@@ -126,6 +126,9 @@ xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
 		break;
 	case XFER_LIST:
 		survey_done(cm, m->status);
+		break;
+	case XFER_TOKEN:
+		lease_done(cm, m);
 		break;
 	default:
 		NOTREACHED("a transfer of no kind");

@@ -48,7 +48,7 @@ upload_try(struct cachemgr *cm, struct bop *b)
 		b->want_fetch = 1;
 		return;
 	}
-	if (!sched_has_room(cm, XFER_PUT)) {
+	if (!sched_has_room(cm, XFER_PUT) || !lease_holds(cm)) {
 		want_no_more(cm, b); /* writeback_run() comes back to it, oldest first */
 		return;
 	}
@@ -193,7 +193,7 @@ writeback_run(struct cachemgr *cm)
 		next = TAILQ_NEXT(b, dirty);
 		if (due_us(cm, b) > cm->now_us)
 			break; /* the list is in order of age */
-		if (!sched_has_room(cm, XFER_PUT) || cm->nwant >= limit)
+		if (!sched_has_room(cm, XFER_PUT) || cm->nwant >= limit || !lease_holds(cm))
 			break;
 		if (b->want_upload || b->upload != UP_NONE || b->on_retry)
 			continue;
@@ -214,7 +214,7 @@ writeback_deadline(struct cachemgr *cm)
 	TAILQ_FOREACH (b, &cm->retry_wait, retry)
 		if (b->retry_us < at)
 			at = b->retry_us;
-	if (!sched_has_room(cm, XFER_PUT))
+	if (!sched_has_room(cm, XFER_PUT) || !lease_holds(cm))
 		return (at); /* a DONE will wake us */
 	TAILQ_FOREACH (b, &cm->dirty, dirty) {
 		if (b->want_upload || b->upload != UP_NONE || b->on_retry)

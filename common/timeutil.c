@@ -27,6 +27,12 @@ now_us(void)
 }
 
 uint64_t
+boot_us(void)
+{
+	return (clock_us(CLOCK_BOOTTIME));
+}
+
+uint64_t
 wall_us(void)
 {
 	return (clock_us(CLOCK_REALTIME));

@@ -20,6 +20,7 @@
 #define US_PER_S   UINT64_C(1000000)
 
 uint64_t now_us(void);	/* CLOCK_MONOTONIC */
+uint64_t boot_us(void);	/* CLOCK_BOOTTIME: goes on while the machine sleeps; for leases */
 uint64_t wall_us(void);	/* CLOCK_REALTIME, since 1970; for humans, tokens and signatures */
 
 uint64_t deadline_in_us(uint64_t delay_us);		/* now + delay */

@@ -34,6 +34,9 @@ struct ipc_state {
 
 	/* cachemgr: the throttle the frontend obeys */
 	alignas(64) _Atomic uint64_t write_rate; /* bytes/s for all writers, 0 = no limit */
+	/* cachemgr: the lease; CLOCK_BOOTTIME us until which we may write, 0 = no lease is kept */
+	_Atomic uint64_t token_until;
+	_Atomic uint32_t fenced;     /* 1: the token is somebody else's; nothing is written any more */
 	_Atomic uint32_t dirty_full;		 /* 1: a clean slot may not become dirty by a hit */
 	_Atomic uint32_t write_through;		 /* 1: drained; a write waits for the bucket */
 
@@ -53,10 +56,16 @@ struct ipc_state {
 	alignas(64) _Atomic uint64_t acked_seq; /* writes, trims acknowledged */
 	_Atomic uint64_t fuse_init_len;		/* bytes of SHM_FUSE_INIT that are valid */
 
+	/* supervisor, then cachemgr: first 16 bytes of the token object's ETag; zero = not known */
+	alignas(64) _Atomic uint64_t token_etag[2];
+	uint64_t pad[6];
+	/* supervisor: body of the token object, for renewals; NUL-terminated */
+	char token_body[512];
+
 	/* cachemgr: why the state is degraded; NUL-terminated, replaced whole */
 	alignas(64) char why[256];
 };
-_Static_assert(sizeof(struct ipc_state) == 64 * 9, "layout v1");
+_Static_assert(sizeof(struct ipc_state) == 64 * 18, "layout v1");
 
 const char *disk_state_name(unsigned);
 
