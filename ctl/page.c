@@ -53,8 +53,13 @@ put_risk(json_t *st, FILE *out)
 	char a[24], t[48], t2[48];
 
 	(void)fprintf(out, "  at risk    ");
+	/* Writes of the last moment have a number before cachemgr knows their blocks. */
 	if (bytes == 0 && deletes == 0) {
-		(void)fprintf(out, "nothing: the bucket holds every write\n");
+		if (number(d, "acked") > number(d, "bucket"))
+			(void)fprintf(out, "%llu writes not in the bucket yet\n",
+			    (unsigned long long)(number(d, "acked") - number(d, "bucket")));
+		else
+			(void)fprintf(out, "nothing: the bucket holds every write\n");
 		return;
 	}
 	(void)fprintf(out, "%s in %llu blocks not in the bucket yet, the oldest for %s",

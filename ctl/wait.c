@@ -55,11 +55,15 @@ wait_run(struct ask *a, uint64_t age_us)
 		uint64_t deletes =
 		    (uint64_t)json_integer_value(json_object_get(cache, "pendingDeletes"));
 		double age = json_real_value(json_object_get(cache, "oldestDirtySec"));
+		json_t *d = json_object_get(st, "durability");
+		/* cachemgr learns of a write a moment after it was acknowledged. */
+		bool unknown = json_integer_value(json_object_get(d, "acked")) >
+		    json_integer_value(json_object_get(d, "bucket"));
 		double rate = (double)json_integer_value(
 		    json_object_get(json_object_get(st, "transfers"), "uploadBytesPerSec"));
 
 		json_decref(st);
-		if (dirty + deletes == 0 || (age_us > 0 && age * US_PER_S < (double)age_us))
+		if ((dirty + deletes == 0 && !unknown) || (age_us > 0 && age * US_PER_S < (double)age_us))
 			break;
 		total = dirty > total ? dirty : total;
 		if (!a->json)

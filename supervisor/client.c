@@ -152,13 +152,21 @@ client_status(const struct client_target *t)
 	const char *why = json_string_value(json_object_get(data, "why"));
 	json_int_t dirty = json_integer_value(
 	    json_object_get(json_object_get(data, "cache"), "dirtyBytes"));
-	char buf[24];
+	json_t *d = json_object_get(data, "durability");
+	json_int_t behind = json_integer_value(json_object_get(d, "acked")) -
+	    json_integer_value(json_object_get(d, "bucket"));
+	char buf[64];
 
+	if (dirty > 0)
+		(void)bar_bytes((uint64_t)dirty, buf);
+	else
+		(void)snprintf(buf, sizeof(buf), "%lld writes", (long long)behind);
+	dirty += behind;
 	if (code == EXIT_DONE)
 		(void)printf("%s: %s, pid %lld, %s%s%s%s\n", state != NULL ? state : "?",
 		    file != NULL ? file : t->paths.name,
 		    (long long)json_integer_value(json_object_get(data, "pid")),
-		    dirty == 0 ? "the bucket holds everything" : bar_bytes((uint64_t)dirty, buf),
+		    dirty == 0 ? "the bucket holds everything" : buf,
 		    dirty == 0 ? "" : " not in the bucket yet", why != NULL ? ": " : "",
 		    why != NULL ? why : "");
 	json_decref(data);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc/bell.h"
 #include "ipc/msg.h"
 #include "ipc/state.h"
 
@@ -57,8 +58,13 @@ send_and_wait(struct client *c, unsigned type, enum client_wait wait)
 static void
 op_status(struct client *c, json_t *req)
 {
+	struct super *s = c->super;
+
 	(void)req;
-	client_ok(c, status_json(c->super));
+	/* Who asks again gets figures of after this, not of cachemgr's last turn a second ago. */
+	if (s->shm.base != NULL)
+		ipc_bell_ring(shm_bell(&s->shm, PROC_CACHEMGR), -1);
+	client_ok(c, status_json(s));
 }
 
 static void
