@@ -263,7 +263,7 @@ object() { # object KEY: its bytes
 }
 
 # write_conf [NAME] KEY=VALUE...: NAME.conf, sets conf, mnt, disk.  A value given here wins; "KEY="
-# leaves the key out.
+# leaves the key out, "KEY=-" gives it an empty value.
 write_conf() {
 	local name=disk kv key
 	case ${1:-} in *=*) ;; ?*) name=$1 && shift ;; esac
@@ -279,7 +279,7 @@ write_conf() {
 		set[$key]=${kv#*=}
 	done
 	for key in "${!set[@]}"; do
-		[ -z "${set[$key]}" ] || echo "$key = ${set[$key]}"
+		[ -z "${set[$key]}" ] || echo "$key = ${set[$key]#-}"
 	done >"$conf"
 	chmod 600 "$conf"
 	mnt=${set[mountPoint]} cache=${set[blockCacheFile]:-}
