@@ -12,7 +12,7 @@
 #include "uploader/guard.h"
 
 struct codec {
-	const char *default_encoding;	/* borrowed from the configuration */
+	const char *default_encoding; /* borrowed from the configuration */
 };
 
 int
@@ -73,8 +73,8 @@ codec_stored_max(const struct codec *c, size_t block_size)
 }
 
 int
-codec_encode(const struct codec *c, uint32_t block, const uint8_t *in, size_t len,
-    struct codec_out *ret_out)
+codec_encode(
+    const struct codec *c, uint32_t block, const uint8_t *in, size_t len, struct codec_out *ret_out)
 {
 	(void)c, (void)block, (void)in;
 	memset(ret_out, 0, sizeof(*ret_out));
@@ -87,10 +87,10 @@ codec_check(const struct codec *c, const char *encoding, bool *ret_as_is, const 
 {
 	(void)c;
 	if (*encoding != '\0') {
-		*ret_why = strncasecmp(encoding, "encrypt", 7) == 0 ||
-			strstr(encoding, "encrypt-") != NULL ?
-		    "it is encrypted, and encrypt is not configured" :
-		    "its Content-Encoding is not one that is configured";
+		*ret_why =
+		    strncasecmp(encoding, "encrypt", 7) == 0 || strstr(encoding, "encrypt-") != NULL
+			? "it is encrypted, and encrypt is not configured"
+			: "its Content-Encoding is not one that is configured";
 		return (-EBADMSG);
 	}
 	*ret_as_is = true;

@@ -13,7 +13,7 @@
 
 struct credentials {
 	struct credential fixed;
-	bool		  anonymous;
+	bool anonymous;
 };
 
 static void
@@ -38,8 +38,10 @@ credentials_open(struct conf *conf, struct credentials **ret_credentials, char *
 		return (-ENOMEM);
 	c->anonymous = conf->access_id == NULL || *conf->access_id == '\0';
 	if (!c->anonymous && conf->access_key == NULL) {
-		if (asprintf(ret_error, "accessId %s: no secret key for it "
-		    "(set accessKey, accessKeyEnv or accessFile)", conf->access_id) < 0)
+		if (asprintf(ret_error,
+			"accessId %s: no secret key for it "
+			"(set accessKey, accessKeyEnv or accessFile)",
+			conf->access_id) < 0)
 			*ret_error = NULL;
 		free(c);
 		return (-EACCES);
@@ -80,5 +82,5 @@ int
 credentials_expired(struct credentials *c)
 {
 	(void)c;
-	return (-ENOENT);	/* fixed keys have no successor */
+	return (-ENOENT); /* fixed keys have no successor */
 }

@@ -27,18 +27,18 @@ struct run {
 };
 
 struct deletion {
-	struct work	   w;	/* first */
-	struct run	  *run;
-	size_t		   nruns, room;
-	size_t		   at_run;	/* the next block is run[at_run].first + at_block */
-	uint32_t	   at_block;
-	uint32_t	   chunk[STORE_DELETE_MAX];
-	unsigned	   nchunk;
-	struct store_op	   many;
+	struct work w; /* first */
+	struct run *run;
+	size_t nruns, room;
+	size_t at_run; /* the next block is run[at_run].first + at_block */
+	uint32_t at_block;
+	uint32_t chunk[STORE_DELETE_MAX];
+	unsigned nchunk;
+	struct store_op many;
 	/* one by one */
-	struct store_op	  *single;	/* [SINGLE_AT_ONCE] */
-	unsigned	   next, flying;
-	struct store_reply worst;	/* of the chunk's failures */
+	struct store_op *single; /* [SINGLE_AT_ONCE] */
+	unsigned next, flying;
+	struct store_reply worst; /* of the chunk's failures */
 };
 
 static void
@@ -105,14 +105,15 @@ single_done(struct store_op *op)
 	const struct store_reply *r = &op->reply;
 
 	d->flying--;
-	op->done = NULL;	/* free for the next */
+	op->done = NULL; /* free for the next */
 	if (r->fail != FAIL_NONE && r->fail != FAIL_ABSENT) {
-		bool unknown = d->worst.unknown || r->unknown, may = d->worst.may_land || r->may_land;
+		bool unknown = d->worst.unknown || r->unknown,
+		     may = d->worst.may_land || r->may_land;
 
 		d->worst = *r;
 		d->worst.unknown = unknown;
 		d->worst.may_land = may;
-		d->next = d->nchunk;	/* no more of this chunk */
+		d->next = d->nchunk; /* no more of this chunk */
 	}
 	single_go_on(d);
 }

@@ -27,10 +27,12 @@
 static void
 tmp_name(const char *name, char buf[TMP_SIZE])
 {
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char chars[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 	size_t n = strlcpy(buf, name, NAME_SIZE);
 
 	buf[n++] = '.';
+	buf[n++] = '~';
 	for (unsigned i = 0; i < 6; i++)
 		buf[n++] = chars[arc4random_uniform(sizeof(chars) - 1)];
 	buf[n] = '\0';
@@ -43,7 +45,8 @@ dir_create_tmp(const struct store_dir *d, const char *name, char tmp[TMP_SIZE])
 
 	do {
 		tmp_name(name, tmp);
-		fd = openat(d->dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd =
+		    openat(d->dirfd, tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	} while (fd < 0 && errno == EEXIST);
 	return (fd < 0 ? -errno : fd);
 }
@@ -53,12 +56,12 @@ dir_is_tmp(const char *name, size_t *ret_len)
 {
 	size_t len = strlen(name);
 
-	if (len <= 7 || name[len - 7] != '.')
+	if (len <= 8 || strncmp(name + len - 8, ".~", 2) != 0)
 		return (false);
 	for (const char *p = name + len - 6; *p != '\0'; p++)
 		if (!isalnum((unsigned char)*p))
 			return (false);
-	*ret_len = len - 7;
+	*ret_len = len - 8;
 	return (true);
 }
 

@@ -16,7 +16,7 @@
 #include "uploader/names.h"
 #include "uploader/store.h"
 
-#define TMP_SIZE (NAME_SIZE + 8)
+#define TMP_SIZE (NAME_SIZE + 9)
 
 struct store_dir {
 	struct store	 store;	/* first */
@@ -35,9 +35,9 @@ struct dir_op {
 	size_t		  nfound, room;
 };
 
-/* A new file NAME.XXXXXX, and its descriptor. */
+/* A new file NAME.~XXXXXX, and its descriptor: the old program leaves NAME.XXXXXX, users .backup. */
 int	dir_create_tmp(const struct store_dir *, const char *name, char tmp[TMP_SIZE]);
-bool	dir_is_tmp(const char *name, size_t *ret_len);	/* length without .XXXXXX */
+bool	dir_is_tmp(const char *name, size_t *ret_len);	/* length without .~XXXXXX */
 
 int	dir_get(struct dir_op *, const char *name, char *piece);
 int	dir_put(struct dir_op *, const char *name, char *piece);

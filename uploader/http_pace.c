@@ -6,7 +6,7 @@
 
 #include "uploader/guard.h"
 
-#define DOWN_PIECE 16384	/* libcurl hands out what it received in pieces of this size */
+#define DOWN_PIECE 16384 /* libcurl hands out what it received in pieces of this size */
 
 bool
 http_pace(struct pacer *p, struct http_request *r, uint64_t now)
@@ -52,8 +52,8 @@ pace_timer(void *arg)
 	uint64_t now = now_us(), wait = 0;
 
 	while ((r = TAILQ_FIRST(&p->paused)) != NULL && (wait = bandwidth_wait(&p->bw, now)) == 0) {
-		r->granted = p == &p->http->down ? DOWN_PIECE :
-						   min_u64(p->http->buffer, r->body_len - r->sent);
+		r->granted = p == &p->http->down ? DOWN_PIECE
+						 : min_u64(p->http->buffer, r->body_len - r->sent);
 		bandwidth_spend(&p->bw, (int64_t)r->granted);
 		unpause(p->http, p, r, now);
 	}

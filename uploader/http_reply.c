@@ -58,7 +58,7 @@ set_encoding(struct http_reply *r, const char *value)
 {
 	size_t have = strlen(r->encoding);
 
-	if (have > 0)		/* a second header line goes on with the list */
+	if (have > 0) /* a second header line goes on with the list */
 		have = strlcat(r->encoding, ",", sizeof(r->encoding));
 	if (have >= sizeof(r->encoding) ||
 	    strlcat(r->encoding, value, sizeof(r->encoding)) >= sizeof(r->encoding))
@@ -140,7 +140,7 @@ http_reply_line(struct http_reply *r, const char *data, size_t len)
 	while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n' || data[len - 1] == ' '))
 		len--;
 	if (len == 0 || len >= sizeof(line))
-		return;		/* no header that we know is so long */
+		return; /* no header that we know is so long */
 	memcpy(line, data, len);
 	line[len] = '\0';
 	if (strncmp(line, "HTTP/", 5) == 0) {

@@ -32,7 +32,9 @@ static int
 on_debug(CURL *easy, curl_infotype type, char *data, size_t len, void *arg)
 {
 	char line[1024], *next = line, *p;
-	const char *mark = type == CURLINFO_HEADER_OUT ? ">" : type == CURLINFO_HEADER_IN ? "<" : "*";
+	const char *mark = type == CURLINFO_HEADER_OUT	? ">"
+			   : type == CURLINFO_HEADER_IN ? "<"
+							: "*";
 
 	(void)arg;
 	if (type != CURLINFO_HEADER_OUT && type != CURLINFO_HEADER_IN && type != CURLINFO_TEXT)
@@ -112,8 +114,8 @@ set_method(struct http *h, struct http_request *r, CURL *c)
 	if (r->body_read != NULL)
 		(void)curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)h->buffer);
 	/* A reply to an upload is a few lines: the large buffer is for one direction only. */
-	(void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE,
-	    (long)(r->method == HTTP_GET ? h->buffer : BUFFER_MIN));
+	(void)curl_easy_setopt(
+	    c, CURLOPT_BUFFERSIZE, (long)(r->method == HTTP_GET ? h->buffer : BUFFER_MIN));
 }
 
 static void
@@ -126,8 +128,8 @@ set_transport(struct http *h, CURL *c)
 	(void)curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
 	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl_easy_setopt(c, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-	    (long)(conf->connect_timeout_us / US_PER_MS));
+	(void)curl_easy_setopt(
+	    c, CURLOPT_CONNECTTIMEOUT_MS, (long)(conf->connect_timeout_us / US_PER_MS));
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_USERAGENT, h->user_agent);
 	if (h->cacert != NULL)
@@ -141,11 +143,11 @@ set_transport(struct http *h, CURL *c)
 		(void)curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
 	}
 	if (conf->per_upload_bps > 0)
-		(void)curl_easy_setopt(c, CURLOPT_MAX_SEND_SPEED_LARGE,
-		    (curl_off_t)(conf->per_upload_bps / 8));
+		(void)curl_easy_setopt(
+		    c, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)(conf->per_upload_bps / 8));
 	if (conf->per_download_bps > 0)
-		(void)curl_easy_setopt(c, CURLOPT_MAX_RECV_SPEED_LARGE,
-		    (curl_off_t)(conf->per_download_bps / 8));
+		(void)curl_easy_setopt(
+		    c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)(conf->per_download_bps / 8));
 	if (conf->ip_tos >= 0) {
 		(void)curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
 		(void)curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, h);

@@ -22,13 +22,13 @@ STAILQ_HEAD(job_list, job);
 
 struct jobs {
 	pthread_mutex_t lock;
-	pthread_cond_t	more;
-	struct job_list waiting, finished;	/* lock */
-	bool		closing;		/* lock */
-	unsigned	nthreads;
-	pthread_t	thread[THREADS_MAX];
-	int		efd;			/* rung when `finished` becomes non-empty */
-	struct loop    *loop;
+	pthread_cond_t more;
+	struct job_list waiting, finished; /* lock */
+	bool closing;			   /* lock */
+	unsigned nthreads;
+	pthread_t thread[THREADS_MAX];
+	int efd; /* rung when `finished` becomes non-empty */
+	struct loop *loop;
 };
 
 static void *

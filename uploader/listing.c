@@ -20,10 +20,10 @@
 #define BACKED_UP_US (2 * US_PER_MS) /* cachemgr does not ring us when it has taken a reply */
 
 struct listing {
-	struct work	w;	/* first */
+	struct work w; /* first */
 	struct store_op op;
-	uint64_t	first, count;	/* the run that is growing */
-	struct timer	wait;
+	uint64_t first, count; /* the run that is growing */
+	struct timer wait;
 };
 
 static void
@@ -61,7 +61,7 @@ on_block(struct store_op *op, uint32_t block)
 		return;
 	}
 	if (l->count > 0 && block >= l->first && block < l->first + l->count)
-		return;		/* again, from a page that failed half-way */
+		return; /* again, from a page that failed half-way */
 	send_run(l);
 	l->first = block;
 	l->count = 1;

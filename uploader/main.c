@@ -29,11 +29,11 @@
 
 #include "uploader/guard.h"
 
-#define HASH_THREADS	 2
-#define MESSAGES_A_TURN	 64
-#define LOOK_AROUND_US	 (200 * US_PER_MS) /* is s3backerd still there? */
-#define BUDGET_TOKENS	 64		   /* retries in a burst, whole pool */
-#define BUDGET_PER_S	 16
+#define HASH_THREADS	2
+#define MESSAGES_A_TURN 64
+#define LOOK_AROUND_US	(200 * US_PER_MS) /* is s3backerd still there? */
+#define BUDGET_TOKENS	64		  /* retries in a burst, whole pool */
+#define BUDGET_PER_S	16
 
 /* A share of something of the whole pool, at least one. */
 static unsigned
@@ -56,7 +56,8 @@ open_store(struct uploader *up, char **ret_error)
 	    .jobs = up->jobs,
 	    .codec = up->codec,
 	    .counters = env->counters,
-	    .names = {conf->prefix_full, strlen(conf->prefix_full), conf->block_hash_prefix, g->nblocks},
+	    .names = {conf->prefix_full, strlen(conf->prefix_full), conf->block_hash_prefix,
+		g->nblocks},
 	    .block_size = g->block_size,
 	    .file_size = g->nblocks * g->block_size,
 	    .max_transfers = share(up, conf_max_transfers(conf, g->block_size)),
@@ -71,7 +72,8 @@ open_policies(struct uploader *up)
 {
 	const struct conf *conf = up->env->conf;
 
-	up->get_policy = (struct retry_policy){conf->initial_retry_pause_us, conf->max_retry_pause_us};
+	up->get_policy =
+	    (struct retry_policy){conf->initial_retry_pause_us, conf->max_retry_pause_us};
 	up->change_policy = (struct retry_policy){conf->initial_retry_pause_us, 0};
 	up->settle_us = conf->timeout_us;
 	retry_budget_init(&up->budget, share(up, BUDGET_TOKENS), share(up, BUDGET_PER_S), now_us());
@@ -87,8 +89,7 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	if (env->fd[ROLE_FD_CACHE] < 0)
 		return (-EBADF);
 	if ((error = confine_role_why("uploader", env->conf, ret_error)) < 0 ||
-	    (error = loop_open(&up->loop)) < 0 ||
-	    (error = peer_open(up)) < 0 ||
+	    (error = loop_open(&up->loop)) < 0 || (error = peer_open(up)) < 0 ||
 	    (error = jobs_open(HASH_THREADS, &up->loop, &up->jobs)) < 0 ||
 	    (error = codec_open(env->conf, &up->codec, ret_error)) < 0 ||
 	    (error = open_store(up, ret_error)) < 0)
@@ -178,6 +179,6 @@ main(void)
 	(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
 	(void)gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
 	code = env.shm != NULL ? uploader_main(&env) : tool_main(&env);
-	conf_free(env.conf);	/* which wipes the keys */
+	conf_free(env.conf); /* which wipes the keys */
 	return (code);
 }

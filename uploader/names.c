@@ -89,7 +89,8 @@ name_encode(const char *raw, bool keep_slash, char *buf, size_t size)
 	static const char hex[] = "0123456789ABCDEF";
 	size_t n = 0;
 
-	for (const unsigned char *p = (const unsigned char *)raw; *p != '\0' && n + 4 <= size; p++) {
+	for (const unsigned char *p = (const unsigned char *)raw; *p != '\0' && n + 4 <= size;
+	     p++) {
 		if ((*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ||
 		    (*p >= '0' && *p <= '9') || strchr("-_.~", *p) != NULL ||
 		    (*p == '/' && keep_slash)) {

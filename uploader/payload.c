@@ -117,7 +117,7 @@ payload_done(struct job *j)
 void
 payload_make(struct jobs *jobs, struct payload *p)
 {
-	static unsigned char *piece;	/* main thread only */
+	static unsigned char *piece; /* main thread only */
 
 	p->job.run = payload_run;
 	p->job.done = payload_done;

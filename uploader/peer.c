@@ -16,7 +16,7 @@
 
 #include "uploader/guard.h"
 
-#define OUTBOX_ENOUGH 1024	/* replies waiting: no more listing until they are gone */
+#define OUTBOX_ENOUGH 1024 /* replies waiting: no more listing until they are gone */
 
 /* The bell only wakes; ipc_bell_clear() at the top of the next turn reads the descriptor. */
 static void
@@ -32,10 +32,10 @@ peer_open(struct uploader *up)
 	uint32_t me = up->env->proc - PROC_UPLOADER0;
 	int error;
 
-	if ((error = ipc_ring_attach(shm_ring(shm, SHM_RINGS_CM_UP, me), shm->geo.ring_msgs,
-		 &up->from_cm)) < 0 ||
-	    (error = ipc_ring_attach(shm_ring(shm, SHM_RINGS_UP_CM, me), shm->geo.ring_msgs,
-		 &up->to_cm)) < 0)
+	if ((error = ipc_ring_attach(
+		 shm_ring(shm, SHM_RINGS_CM_UP, me), shm->geo.ring_msgs, &up->from_cm)) < 0 ||
+	    (error = ipc_ring_attach(
+		 shm_ring(shm, SHM_RINGS_UP_CM, me), shm->geo.ring_msgs, &up->to_cm)) < 0)
 		return (error);
 	slot_table_attach(&up->slots, shm);
 	up->bell_fd = up->env->fd[ROLE_FD_UPBELL0 + me];

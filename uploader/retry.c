@@ -12,7 +12,7 @@
 /* Codes that say more than the status they come with; "Error Responses" of the S3 API reference. */
 static const struct {
 	const char *code;
-	enum fail   fail;
+	enum fail fail;
 } by_code[] = {
     {"NoSuchKey", FAIL_ABSENT},
     {"NoSuchBucket", FAIL_PERMANENT},
@@ -75,7 +75,7 @@ fail_of(int http, const char *code, int error, bool is_text)
 	default:
 		break;
 	}
-	if (http >= 500 || http < 300)	/* an error document under 200 is a failure of the server */
+	if (http >= 500 || http < 300) /* an error document under 200 is a failure of the server */
 		return (FAIL_TRANSIENT);
 	return (http < 400 ? FAIL_REGION : FAIL_PERMANENT);
 }
@@ -84,7 +84,8 @@ const char *
 fail_name(enum fail f)
 {
 	static const char *const names[] = {"none", "absent", "condition", "transient", "throttled",
-	    "bad reply", "clock", "region", "expired", "unsupported", "denied", "permanent", "data"};
+	    "bad reply", "clock", "region", "expired", "unsupported", "denied", "permanent",
+	    "data"};
 
 	return (f < sizeof(names) / sizeof(names[0]) ? names[f] : "?");
 }
@@ -93,7 +94,7 @@ bool
 fail_heals(enum fail f)
 {
 	return (f == FAIL_TRANSIENT || f == FAIL_THROTTLED || f == FAIL_BAD_REPLY ||
-	    f == FAIL_CLOCK || f == FAIL_REGION || f == FAIL_EXPIRED);
+		f == FAIL_CLOCK || f == FAIL_REGION || f == FAIL_EXPIRED);
 }
 
 int
@@ -123,7 +124,8 @@ retry_next(struct retry *r, const struct retry_policy *p, enum fail f, uint64_t 
     uint32_t random, uint64_t *ret_pause_us)
 {
 	unsigned doublings = r->tries < 20 ? r->tries : 20;
-	uint64_t cap = min_u64(p->initial_us << doublings, max_u64(RETRY_PAUSE_CAP_US, p->initial_us));
+	uint64_t cap =
+	    min_u64(p->initial_us << doublings, max_u64(RETRY_PAUSE_CAP_US, p->initial_us));
 	uint64_t pause = (uint64_t)random * cap >> 32;
 
 	/* What only the user can heal is asked rarely, but asked: keys and policies do get repaired. */
@@ -131,7 +133,7 @@ retry_next(struct retry *r, const struct retry_policy *p, enum fail f, uint64_t 
 		pause = cap / 2 + pause / 2;
 	if (f == FAIL_THROTTLED)
 		pause = max_u64(pause, cap / 4);
-	if (after_us > 0)	/* no earlier, and not all at the same moment */
+	if (after_us > 0) /* no earlier, and not all at the same moment */
 		pause = min_u64(after_us, RETRY_AFTER_MAX_US) + pause / 8;
 	if (p->give_up_us > 0) {
 		if (r->paused_us >= p->give_up_us)

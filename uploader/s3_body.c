@@ -43,7 +43,7 @@ get_head(struct s3_op *s)
 	if ((error = codec_check(s3->env.codec, s->encoding, &s->as_is, &s->bad)) < 0)
 		return (error);
 	if (!s->as_is) {
-		if (r->status == 206) {	/* a piece of it cannot be decoded */
+		if (r->status == 206) { /* a piece of it cannot be decoded */
 			s->no_range = true;
 			return (-EAGAIN);
 		}
@@ -112,9 +112,9 @@ decode_run(struct job *j, void *scratch)
 	int error;
 
 	(void)scratch;
-	error = out == NULL ? -ENOMEM :
-			      codec_decode(s3->env.codec, op->block, s->encoding, s->http.reply.hmac,
-				  s->buffer, s->buffered, out, size, &s->bad);
+	error = out == NULL ? -ENOMEM
+			    : codec_decode(s3->env.codec, op->block, s->encoding,
+				  s->http.reply.hmac, s->buffer, s->buffered, out, size, &s->bad);
 	if (error == 0 && op->off == 0 && op->len == size && (s->crc = crc32_sum_new()) != NULL)
 		crc32_sum_add(s->crc, out, size);
 	if (error == 0)
@@ -195,7 +195,7 @@ on_key(void *arg, const char *key, size_t len)
 	uint32_t block;
 
 	if (len >= sizeof(s->last_key))
-		return (0);	/* too long to be ours */
+		return (0); /* too long to be ours */
 	memcpy(s->last_key, key, len);
 	s->last_key[len] = '\0';
 	if (name_parse(&s->s3->env.names, key, len, &block) && block >= op->first &&
@@ -266,7 +266,7 @@ s3_body_sink(struct s3_op *s)
 		s->http.body_write = buffer_body;
 		break;
 	default:
-		break;		/* kept in reply.text, to be looked at for an error document */
+		break; /* kept in reply.text, to be looked at for an error document */
 	}
 }
 

@@ -15,15 +15,15 @@
 
 #include "uploader/guard.h"
 
-#define LIST_PAGE 1000
+#define LIST_PAGE 1000u
 
 static int
 make(struct s3 *s3, struct s3_op *s, const char *method, const char *key, const char *query,
     const char *sub_resource, const char *sha256, struct s3_head *head)
 {
 	s->generation = s3->generation;
-	return (s3_request_make(&s3->endpoint, &s3->signer, credentials_get(s3->credentials), method,
-	    key, query, sub_resource, sha256, head, &s->http));
+	return (s3_request_make(&s3->endpoint, &s3->signer, credentials_get(s3->credentials),
+	    method, key, query, sub_resource, sha256, head, &s->http));
 }
 
 /* Headers that every new object gets; sections 2.1 and 6.2 of the format. */
@@ -73,9 +73,8 @@ build_get(struct s3 *s3, struct s3_op *s, const char *key)
 {
 	struct s3_head head = {.n = 0};
 	struct store_op *op = s->op;
-	bool part = op->kind == STORE_STAT ||
-	    (!s->no_range && codec_is_plain(s3->env.codec) &&
-		(op->off != 0 || op->len != s3->env.block_size));
+	bool part = op->kind == STORE_STAT || (!s->no_range && codec_is_plain(s3->env.codec) &&
+						  (op->off != 0 || op->len != s3->env.block_size));
 
 	if (op->kind == STORE_STAT && !op->want_body_codes) {
 		s->http.method = HTTP_HEAD;
@@ -175,7 +174,7 @@ build_bulk(struct s3 *s3, struct s3_op *s)
 
 	if ((error = bulk_body(s3, s, &len)) < 0)
 		return (error);
-	gcry_md_hash_buffer(GCRY_MD_MD5, md5, s->body, len);	/* this request must have it */
+	gcry_md_hash_buffer(GCRY_MD_MD5, md5, s->body, len); /* this request must have it */
 	gcry_md_hash_buffer(GCRY_MD_SHA256, sha, s->body, len);
 	sign_hex(sha, 32, sha256);
 	add_md5(&head, md5);
@@ -210,7 +209,8 @@ build_list(struct s3 *s3, struct s3_op *s)
 	struct s3_head head = {.n = 0};
 	struct store_op *op = s->op;
 	const struct names *n = &s3->env.names;
-	char raw[NAME_SIZE], prefix[NAME_ENCODED], after[NAME_ENCODED], query[2 * NAME_ENCODED + 64];
+	char raw[NAME_SIZE], prefix[NAME_ENCODED], after[NAME_ENCODED],
+	    query[2 * NAME_ENCODED + 64];
 
 	if (op->after[0] == '\0' && op->first > 0 && !n->hashed)
 		(void)name_of_block(n, op->first - 1, op->after);

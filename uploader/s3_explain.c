@@ -18,23 +18,30 @@ explain_transport(const struct s3_endpoint *e, const struct http_reply *r, char 
 
 	switch (r->error) {
 	case -EADDRNOTAVAIL:
-		(void)snprintf(buf, size, "host name %s cannot be resolved "
-		    "(check baseURL and the name service)", e->host);
+		(void)snprintf(buf, size,
+		    "host name %s cannot be resolved "
+		    "(check baseURL and the name service)",
+		    e->host);
 		break;
 	case -ECONNREFUSED:
-		(void)snprintf(buf, size, "connection refused by %s "
-		    "(nothing listens there; check baseURL)", e->host);
+		(void)snprintf(buf, size,
+		    "connection refused by %s "
+		    "(nothing listens there; check baseURL)",
+		    e->host);
 		break;
 	case -ENETUNREACH:
 	case -EHOSTUNREACH:
 		(void)snprintf(buf, size, "no route to %s (check the network)", e->host);
 		break;
 	case -EKEYREJECTED:
-		(void)snprintf(buf, size, "the certificate of %s is not trusted: %s "
-		    "(set cacert, or correct baseURL)", e->host, what);
+		(void)snprintf(buf, size,
+		    "the certificate of %s is not trusted: %s "
+		    "(set cacert, or correct baseURL)",
+		    e->host, what);
 		break;
 	case -EPROTO:
-		(void)snprintf(buf, size, "TLS with %s failed: %s (is it https there?)", e->host, what);
+		(void)snprintf(
+		    buf, size, "TLS with %s failed: %s (is it https there?)", e->host, what);
 		break;
 	case -ETIMEDOUT:
 		(void)snprintf(buf, size, "no answer from %s: %s", e->host, what);
@@ -88,8 +95,8 @@ s3_explain(const struct s3_endpoint *e, const char *key_id, enum fail f, const s
 	if (r->error < 0) {
 		explain_transport(e, r, buf, size);
 	} else if (strcmp(x->code, "NoSuchBucket") == 0) {
-		(void)snprintf(buf, size, "no bucket %s at %s (check bucket, or create it)", e->bucket,
-		    e->plain_host);
+		(void)snprintf(buf, size, "no bucket %s at %s (check bucket, or create it)",
+		    e->bucket, e->plain_host);
 	} else if (strcmp(x->code, "InvalidAccessKeyId") == 0) {
 		(void)snprintf(buf, size, "%s does not know the access key %s (check accessId)",
 		    e->plain_host, key_id);
@@ -98,13 +105,15 @@ s3_explain(const struct s3_endpoint *e, const char *key_id, enum fail f, const s
 		    x->code, x->message[0] != '\0' ? ": " : "", x->message,
 		    help != NULL ? " (" : "", help != NULL ? help : "", help != NULL ? ")" : "");
 	} else if (r->status == 403) {
-		(void)snprintf(buf, size, "%s refused access (403): check accessId, accessKey and the "
-		    "policy of bucket %s", e->plain_host, e->bucket);
+		(void)snprintf(buf, size,
+		    "%s refused access (403): check accessId, accessKey and the "
+		    "policy of bucket %s",
+		    e->plain_host, e->bucket);
 	} else {
 		(void)snprintf(buf, size, "%s answered %d%s", e->plain_host, r->status,
 		    f == FAIL_BAD_REPLY ? " with something that is not S3 (check baseURL)" : "");
 	}
-	for (char *p = buf; *p != '\0'; p++)	/* one line, whatever the server sent */
+	for (char *p = buf; *p != '\0'; p++) /* one line, whatever the server sent */
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
 }

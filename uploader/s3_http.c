@@ -112,7 +112,8 @@ static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct http *h = arg;
-	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+	uint32_t events =
+	    (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
 
 	(void)easy, (void)socket_arg;
 	if (what == CURL_POLL_REMOVE)
@@ -189,7 +190,7 @@ count_transport(struct http *h, int error)
 	if (error == -ETIMEDOUT)
 		ctr_inc(h->counters, timeouts);
 	else if (error == -EADDRNOTAVAIL || error == -ECONNREFUSED || error == -EKEYREJECTED ||
-	    error == -EPROTO || error == -ENETUNREACH || error == -EHOSTUNREACH)
+		 error == -EPROTO || error == -ENETUNREACH || error == -EHOSTUNREACH)
 		ctr_inc(h->counters, connect_failed);
 }
 
@@ -243,7 +244,8 @@ on_ready(void *arg, int fd, uint32_t events)
 {
 	struct http *h = arg;
 	int n, mask = (events & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
-	    (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+		      (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		      (events & EPOLLERR ? CURL_CSELECT_ERR : 0);
 
 	(void)curl_multi_socket_action(h->multi, fd, mask, &n);
 	collect(h);
@@ -288,7 +290,7 @@ overdue(const struct http *h, const struct http_request *r, uint64_t now)
 	uint64_t whole = h->conf.timeout_us + bytes * US_PER_S / SLOWEST_PER_S;
 
 	return (now - r->progress_us > h->conf.timeout_us ||
-	    now - r->started_us - min_u64(r->paused_us, now - r->started_us) > whole);
+		now - r->started_us - min_u64(r->paused_us, now - r->started_us) > whole);
 }
 
 static void
@@ -298,7 +300,7 @@ on_sweep(void *arg)
 	struct http_request *r, *next;
 	uint64_t now = now_us();
 
-	TAILQ_FOREACH_SAFE(r, &h->running, link, next) {
+	TAILQ_FOREACH_SAFE (r, &h->running, link, next) {
 		if (!overdue(h, r, now))
 			continue;
 		r->reply.cut_by_us = true;
@@ -343,8 +345,8 @@ http_open(struct loop *loop, const struct http_conf *conf, struct counters *coun
 	h->user_agent = strdup(conf->user_agent);
 	h->idle = calloc(conf->max_transfers, sizeof(h->idle[0]));
 	/* A TLS record has 16 KiB: a larger buffer would stay empty. */
-	h->buffer = conf->tls ? BUFFER_MIN :
-				clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
+	h->buffer = conf->tls ? BUFFER_MIN
+			      : clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
 				    BUFFER_MIN, BUFFER_MAX);
 	TAILQ_INIT(&h->running);
 	TAILQ_INIT(&h->failed);
@@ -378,7 +380,7 @@ http_close(struct http **hp)
 		return;
 	TAILQ_CONCAT(&h->running, &h->up.paused, link);
 	TAILQ_CONCAT(&h->running, &h->down.paused, link);
-	TAILQ_FOREACH(r, &h->running, link) {
+	TAILQ_FOREACH (r, &h->running, link) {
 		(void)curl_multi_remove_handle(h->multi, r->easy);
 		curl_easy_cleanup(r->easy);
 		curl_slist_free_all(r->slist);

@@ -33,7 +33,8 @@ iso_time_us(const char *s)
 static bool
 heal_clock(struct s3 *s3, const struct http_reply *r, const struct xml_error *x)
 {
-	int64_t server = x->server_time[0] != '\0' ? iso_time_us(x->server_time) : r->server_time_us;
+	int64_t server =
+	    x->server_time[0] != '\0' ? iso_time_us(x->server_time) : r->server_time_us;
 	int64_t off = server - (int64_t)wall_us(), change = off - s3->signer.clock_off_us;
 
 	if (server == 0 || (change < CLOCK_TOLERANCE_US && change > -CLOCK_TOLERANCE_US))
@@ -68,7 +69,8 @@ heal_region(struct s3 *s3, const struct http_reply *r, const struct xml_error *x
 	if (s3->on_aws)
 		(void)snprintf(url, sizeof(url), "%s://s3.%s.amazonaws.com/", e->scheme, name);
 	else
-		(void)snprintf(url, sizeof(url), "%s://%s%s", e->scheme, e->plain_host, e->base_path);
+		(void)snprintf(
+		    url, sizeof(url), "%s://%s%s", e->scheme, e->plain_host, e->base_path);
 	log_info("bucket is in another region, set region = %s to spare the detour: configured=%s",
 	    name, e->region);
 	if (s3_endpoint_set(e, url, s3->env.conf->bucket_name, e->vhost, name) < 0)
@@ -94,7 +96,7 @@ heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail 
 	else if (f == FAIL_EXPIRED)
 		healed = credentials_expired(s3->credentials) == 0;
 	else if (f == FAIL_UNSUPPORTED && s->op->kind == STORE_LIST && !s3->list_v2)
-		healed = s3->list_v2 = true;	/* version 1 works everywhere, or so they say */
+		healed = s3->list_v2 = true; /* version 1 works everywhere, or so they say */
 	if (healed)
 		s3->generation++;
 	return (healed);
@@ -128,7 +130,7 @@ judge_outcome(const struct s3_op *s, struct store_reply *out)
 	}
 	/* Without its last byte a request has no effect. */
 	out->unknown = r->sent_all && (r->error < 0 || r->status < 300 || r->status == 500 ||
-	    r->status == 502 || r->status == 504);
+					  r->status == 502 || r->status == 504);
 	out->may_land = out->unknown && (r->cut_by_us || r->status == 504);
 }
 
@@ -164,7 +166,9 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 	(void)strlcpy(out->etag, r->etag, sizeof(out->etag));
 	out->block_size = r->block_size;
 	out->file_size = r->file_size;
-	out->length = r->range_total != 0 ? r->range_total : r->length > 0 ? (uint64_t)r->length : 0;
+	out->length = r->range_total != 0 ? r->range_total
+		      : r->length > 0	  ? (uint64_t)r->length
+					  : 0;
 	out->has_token = r->has_token;
 	out->token = r->token;
 	/* S3 has no region in a redirect's status; a reply that names one has one to name. */
@@ -179,7 +183,8 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 		    s->op->block, s->bad, s->encoding[0] != '\0' ? ": Content-Encoding=" : "",
 		    s->encoding);
 	else if (s->bad != NULL)
-		(void)snprintf(out->why, sizeof(out->why), "%s: %s", s3->endpoint.plain_host, s->bad);
+		(void)snprintf(
+		    out->why, sizeof(out->why), "%s: %s", s3->endpoint.plain_host, s->bad);
 	else
 		s3_explain(&s3->endpoint, c != NULL ? c->id : "(none)", out->fail, r, &x, out->why,
 		    sizeof(out->why));

@@ -29,8 +29,8 @@ drop_default_port(char *host, const char *scheme)
 }
 
 int
-s3_endpoint_set(struct s3_endpoint *e, const char *base_url, const char *bucket, bool vhost,
-    const char *region)
+s3_endpoint_set(
+    struct s3_endpoint *e, const char *base_url, const char *bucket, bool vhost, const char *region)
 {
 	struct s3_endpoint n = {.vhost = vhost};
 	const char *sep = strstr(base_url, "://"), *slash;
@@ -137,7 +137,8 @@ s3_request_make(const struct s3_endpoint *e, struct s3_signer *s, const struct c
 	(void)snprintf(path, sizeof(path), "%s%s%s%s", e->base_path, e->vhost ? "" : e->bucket,
 	    key != NULL && !e->vhost ? "/" : "", encoded);
 	(void)snprintf(resource, sizeof(resource), "%s%s%s%s%s", e->vhost ? "/" : "",
-	    e->vhost ? e->bucket : "", path, sub_resource != NULL ? "?" : "", sub_resource != NULL ? sub_resource : "");
+	    e->vhost ? e->bucket : "", path, sub_resource != NULL ? "?" : "",
+	    sub_resource != NULL ? sub_resource : "");
 	s3_head_add(head, "Host", "%s", e->host);
 	if (c != NULL)
 		error = sign(e, s, c, &sr, head, auth);

@@ -36,8 +36,8 @@ sign_base64(const uint8_t *b, size_t n, char *ret_text)
 	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (; n > 0; b += 3) {
-		uint32_t w = (uint32_t)b[0] << 16 | (n > 1 ? (uint32_t)b[1] << 8 : 0) |
-		    (n > 2 ? b[2] : 0);
+		uint32_t w =
+		    (uint32_t)b[0] << 16 | (n > 1 ? (uint32_t)b[1] << 8 : 0) | (n > 2 ? b[2] : 0);
 
 		*ret_text++ = digit[w >> 18];
 		*ret_text++ = digit[w >> 12 & 63];
@@ -173,8 +173,8 @@ signed_names(const struct sign_header *header, unsigned n, char *buf, size_t siz
 	size_t len = 0;
 
 	for (unsigned i = 0; i < n && len < size; i++)
-		len += (size_t)snprintf(buf + len, size - len, "%s%s", i > 0 ? ";" : "",
-		    header[i].name);
+		len += (size_t)snprintf(
+		    buf + len, size - len, "%s%s", i > 0 ? ";" : "", header[i].name);
 	for (char *p = buf; *p != '\0'; p++)
 		*p = (char)tolower((unsigned char)*p);
 	return (len);
@@ -222,15 +222,15 @@ sign_v4(struct sign_cache *c, const struct sign_key *k, const struct sign_reques
 	if ((error = canonical_hash(r, sorted, names, canonical)) < 0)
 		return (error);
 	(void)snprintf(scope, sizeof(scope), "%.8s/%s/s3/aws4_request", r->date, k->region);
-	len = snprintf(to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s\n%s", r->date, scope,
-	    canonical);
+	len = snprintf(
+	    to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s\n%s", r->date, scope, canonical);
 	hmac(GCRY_MD_SHA256, signing_key(c, k, r->date), 32, to_sign, (size_t)len, mac);
 	sign_hex(mac, sizeof(mac), hex);
 	if (ret_canonical != NULL)
 		memcpy(ret_canonical, canonical, sizeof(canonical));
 	len = snprintf(ret_auth, SIGN_AUTH_SIZE,
-	    "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", k->id, scope, names,
-	    hex);
+	    "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", k->id, scope,
+	    names, hex);
 	return (len < SIGN_AUTH_SIZE ? 0 : -ENOSPC);
 }
 

@@ -11,7 +11,7 @@
  *           in two extended attributes of block 0 (or, on file systems without those, in the file
  *           DIR/PREFIX.s3backer), and the mount token, DIR/PREFIXs3backer-mounted.
  * Durable:  an operation that succeeded survives a power cut: temporary file, fsync, rename, fsync of
- *           the directory.  A death leaves at most a temporary NAME.XXXXXX, which is no block.
+ *           the directory.  A death leaves at most a temporary NAME.~XXXXXX, which is no block.
  */
 #include "uploader/dir_priv.h"
 
@@ -81,7 +81,7 @@ fail_of_errno(int error)
 	case EROFS:
 		return (FAIL_DENIED);
 	default:
-		return (FAIL_TRANSIENT);	/* full, out of memory, a bad disk: may heal */
+		return (FAIL_TRANSIENT); /* full, out of memory, a bad disk: may heal */
 	}
 }
 
@@ -95,8 +95,10 @@ op_run(struct job *j, void *scratch)
 	r->fail = fail_of_errno(error);
 	r->error = error;
 	if (r->fail == FAIL_DATA)
-		(void)snprintf(r->why, sizeof(r->why), "%s: the file of block %" PRIu32
-		    " has not the size of a block (check blockSize)", o->d->path, o->op->block);
+		(void)snprintf(r->why, sizeof(r->why),
+		    "%s: the file of block %" PRIu32
+		    " has not the size of a block (check blockSize)",
+		    o->d->path, o->op->block);
 	else if (error < 0)
 		(void)snprintf(r->why, sizeof(r->why), "%s: %s", o->d->path, strerror(-error));
 }
@@ -169,9 +171,11 @@ open_dir(struct store_dir *d, const char *base, bool create)
 	const char *prefix = d->env.names.prefix, *slash = strrchr(prefix, '/');
 	int error;
 
-	if (asprintf(&d->path, "%s%s%.*s", base, slash != NULL ? "/" : "", slash != NULL ? (int)(slash - prefix) : 0, prefix) < 0)
+	if (asprintf(&d->path, "%s%s%.*s", base, slash != NULL ? "/" : "",
+		slash != NULL ? (int)(slash - prefix) : 0, prefix) < 0)
 		return (-ENOMEM);
-	for (char *p = d->path + strlen(base) + (slash != NULL); create && slash != NULL && p != NULL;) {
+	for (char *p = d->path + strlen(base) + (slash != NULL);
+	     create && slash != NULL && p != NULL;) {
 		p = strchr(p, '/');
 		if (p != NULL)
 			*p = '\0';
@@ -212,8 +216,9 @@ store_dir_open(const struct store_env *env, struct store **ret_store, char **ret
 	}
 	if (asprintf(ret_error, "bucket: directory %s: %s%s", d->path != NULL ? d->path : base,
 		strerror(-error),
-		error == -ENOENT ? " (create it)" :
-		error == -EACCES ? " (make it writable for the user that `user` names)" : "") < 0)
+		error == -ENOENT   ? " (create it)"
+		: error == -EACCES ? " (make it writable for the user that `user` names)"
+				   : "") < 0)
 		*ret_error = NULL;
 	dir_close(&d->store);
 	return (error);

@@ -63,7 +63,7 @@ on_http_done(struct http_request *r)
 
 	if (r->reply.error == -EAGAIN && s->no_range) {
 		http_forget(r);
-		start(s3, s);	/* once: without a range the status is never 206 */
+		start(s3, s); /* once: without a range the status is never 206 */
 		return;
 	}
 	if (r->reply.error == 0 && r->reply.status >= 200 && r->reply.status < 300 &&
@@ -81,7 +81,7 @@ s3_submit(struct store *store, struct store_op *op)
 	struct s3 *s3 = (struct s3 *)store;
 	struct s3_op *s = calloc(1, sizeof(*s));
 
-	MUST(s != NULL);	/* 6 KiB; the kernel overcommits */
+	MUST(s != NULL); /* 6 KiB; the kernel overcommits */
 	memset(&op->reply, 0, sizeof(op->reply));
 	s->s3 = s3;
 	s->op = op;
@@ -179,7 +179,7 @@ store_s3_open(const struct store_env *env, struct store **ret_store, char **ret_
 		*ret_error = NULL;
 	if (error == 0)
 		s3->on_aws = !conf_is_set(conf, CONF_baseURL) ||
-		    strstr(s3->endpoint.plain_host, ".amazonaws.com") != NULL;
+			     strstr(s3->endpoint.plain_host, ".amazonaws.com") != NULL;
 	if (error == 0)
 		error = credentials_open(env->conf, &s3->credentials, ret_error);
 	if (error == 0)

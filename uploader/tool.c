@@ -8,7 +8,7 @@
  *           what to change.
  * Bounded:  who types `start` waits for it: attempts are short, none begins after TOOL_TRY_US, and
  *           what only the user can heal is said at once.
- * Fence:    see token_take().
+ * Fence:    tool_token.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,28 +27,13 @@
 #include "common/timeutil.h"
 #include "uploader/codec.h"
 #include "uploader/jobs.h"
-#include "uploader/uploader.h"
+#include "uploader/tool.h"
 
 #include "uploader/guard.h"
 
 #define TOOL_TRY_US	(6 * US_PER_S)
 #define TOOL_TIMEOUT_US (4 * US_PER_S)
-#define ANSWER_MAX	16384
-#define ARG_MAX_LEN	STORE_BODY_MAX
 #define EMPTY_PAGES	4
-#define TOKEN_OLD	1	/* what an object without the header stands for: format 6.2 */
-
-struct tool {
-	struct role_env *env;
-	struct loop	 loop;
-	struct jobs	*jobs;
-	struct codec	*codec;
-	struct store	*store;
-	struct counters	 counters;
-	struct store_op	 op;
-	bool		 finished;
-	char		 answer[ANSWER_MAX];
-};
 
 /* ---- running one operation ------------------------------------------------------------------ */
 static void
@@ -65,8 +50,8 @@ wait_until(struct tool *t, uint64_t deadline)
 }
 
 /* With retries.  What comes back is in t->op.reply; 0 for an answer, also for "absent". */
-static int
-perform(struct tool *t)
+int
+tool_perform(struct tool *t)
 {
 	struct retry_policy p = {t->env->conf->initial_retry_pause_us, 0};
 	uint64_t began = now_us(), pause;
@@ -87,7 +72,8 @@ perform(struct tool *t)
 			continue;
 		/* A name that cannot be resolved, a certificate that is not trusted: no use to wait. */
 		if (!fail_heals(r->fail) || r->fail == FAIL_CLOCK || r->fail == FAIL_REGION ||
-		    r->error == -EADDRNOTAVAIL || r->error == -EKEYREJECTED || r->error == -EPROTO ||
+		    r->error == -EADDRNOTAVAIL || r->error == -EKEYREJECTED ||
+		    r->error == -EPROTO ||
 		    !retry_next(&retry, &p, r->fail, r->retry_after_us, arc4random(), &pause) ||
 		    now_us() - began + pause > TOOL_TRY_US)
 			return (fail_errno(r->fail, r->http, r->error));
@@ -97,8 +83,8 @@ perform(struct tool *t)
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
-static void
-add(struct tool *t, const char *key, const char *value)
+void
+tool_add(struct tool *t, const char *key, const char *value)
 {
 	char encoded[3 * ARG_MAX_LEN];
 	size_t n = strlen(t->answer);
@@ -113,78 +99,24 @@ add_number(struct tool *t, const char *key, uint64_t value)
 	char text[24];
 
 	(void)snprintf(text, sizeof(text), "%" PRIu64, value);
-	add(t, key, text);
+	tool_add(t, key, text);
 }
 
-static void
-begin(struct tool *t, const char *word)
+void
+tool_begin(struct tool *t, const char *word)
 {
 	(void)strlcpy(t->answer, word, sizeof(t->answer));
 }
 
-static void
-failed(struct tool *t, int error)
+void
+tool_failed(struct tool *t, int error)
 {
 	const char *why = t->op.reply.why[0] != '\0' ? t->op.reply.why : strerror(-error);
 
 	(void)snprintf(t->answer, sizeof(t->answer), "error %d %s", -error, why);
 }
 
-/* The token's value as others see it; an object without the header is one of the old kind. */
-static uint32_t
-token_of(const struct store_reply *r)
-{
-	return (r->has_token && r->token != 0 ? r->token : TOKEN_OLD);
-}
-
-/* Body of a token: host, time, then "key: value" lines that the old program does not look at. */
-static void
-add_token(struct tool *t)
-{
-	static const char *const keys[] = {"boot", "pid", "instance"};
-	char hex[9], body[STORE_BODY_MAX], *rest = body, *line;
-	const struct store_reply *r = &t->op.reply;
-
-	(void)snprintf(hex, sizeof(hex), "%08x", token_of(r));
-	add(t, "token", hex);
-	add(t, "etag", r->etag);
-	(void)strlcpy(body, r->body, sizeof(body));
-	line = strsep(&rest, "\n");
-	add(t, "host", line != NULL ? line : "");
-	line = strsep(&rest, "\n");
-	add(t, "since", line != NULL ? line : "");
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-			size_t n = strlen(keys[i]);
-
-			if (strncmp(line, keys[i], n) == 0 && strncmp(line + n, ": ", 2) == 0)
-				add(t, keys[i], line + n + 2);
-		}
-	}
-}
-
 /* ---- commands ------------------------------------------------------------------------------- */
-static int
-token_get(struct tool *t)
-{
-	memset(&t->op, 0, sizeof(t->op));
-	t->op.kind = STORE_TOKEN_GET;
-	return (perform(t));
-}
-
-static int
-token_put(struct tool *t, uint32_t token, const char *body, enum store_condition c,
-    const char *match)
-{
-	memset(&t->op, 0, sizeof(t->op));
-	t->op.kind = STORE_TOKEN_PUT;
-	t->op.token = token;
-	t->op.body = body;
-	t->op.condition = c;
-	t->op.match = match;
-	return (perform(t));
-}
-
 static void
 on_any_block(struct store_op *op, uint32_t block)
 {
@@ -207,11 +139,11 @@ add_emptiness(struct tool *t)
 	t->op.on_block = on_any_block;
 	do {
 		t->op.reply.more = false;
-		if (perform(t) < 0 || t->op.reply.fail != FAIL_NONE)
+		if (tool_perform(t) < 0 || t->op.reply.fail != FAIL_NONE)
 			return;
 	} while (t->op.nblocks == 0 && t->op.reply.more && ++pages < EMPTY_PAGES);
 	if (t->op.nblocks > 0 || !t->op.reply.more)
-		add(t, "empty", t->op.nblocks > 0 ? "0" : "1");
+		tool_add(t, "empty", t->op.nblocks > 0 ? "0" : "1");
 }
 
 static void
@@ -224,17 +156,17 @@ cmd_detect(struct tool *t)
 	memset(&t->op, 0, sizeof(t->op));
 	t->op.kind = STORE_STAT;
 	t->op.want_body_codes = true;
-	if ((error = perform(t)) < 0) {
-		failed(t, error);
+	if ((error = tool_perform(t)) < 0) {
+		tool_failed(t, error);
 		return;
 	}
-	begin(t, "ok");
+	tool_begin(t, "ok");
 	if (r->fail == FAIL_NONE && r->block_size != 0 && r->file_size != 0) {
-		add(t, "found", "1");
+		tool_add(t, "found", "1");
 		add_number(t, "size", r->file_size);
 		add_number(t, "blocksize", r->block_size);
 	} else {
-		add(t, "found", "0");
+		tool_add(t, "found", "0");
 		add_number(t, "size", 0);
 		add_number(t, "blocksize", 0);
 		add_emptiness(t);
@@ -243,185 +175,6 @@ cmd_detect(struct tool *t)
 	t->store->backend->found(t->store, t->answer + n, sizeof(t->answer) - n);
 	if (t->answer[n] == '\0')
 		t->answer[n - 1] = '\0';
-}
-
-static void
-cmd_token_get(struct tool *t)
-{
-	int error;
-
-	if ((error = token_get(t)) < 0) {
-		failed(t, error);
-		return;
-	}
-	begin(t, "ok");
-	add(t, "present", t->op.reply.fail == FAIL_NONE ? "1" : "0");
-	if (t->op.reply.fail == FAIL_NONE)
-		add_token(t);
-}
-
-static void
-taken(struct tool *t, const char *fence)
-{
-	begin(t, "ok");
-	add(t, "fence", fence);
-	add(t, "etag", t->op.reply.etag);
-}
-
-static void
-held(struct tool *t)
-{
-	begin(t, "held");
-	add_token(t);
-}
-
-/* Is what lies there ours after all?  A PUT whose answer was lost may have won. */
-static void
-look_again(struct tool *t, uint32_t token, const char *fence)
-{
-	int error;
-
-	if ((error = token_get(t)) < 0)
-		failed(t, error);
-	else if (t->op.reply.fail == FAIL_NONE && token_of(&t->op.reply) == token)
-		taken(t, fence);
-	else if (t->op.reply.fail == FAIL_NONE)
-		held(t);
-	else
-		failed(t, -EAGAIN);	/* it went away under our hands */
-}
-
-/*
- * Does the store honour conditions?  The token is there, so "create if absent" must be refused; where
- * it is not, it writes what is there already.
- */
-static const char *
-probe_fence(struct tool *t, uint32_t token, const char *body)
-{
-	char etag[80];
-	int error;
-
-	(void)strlcpy(etag, t->op.reply.etag, sizeof(etag));
-	error = token_put(t, token, body, STORE_IF_ABSENT, NULL);
-	if (error != 0 || t->op.reply.fail != FAIL_CONDITION)
-		return ("weak");
-	(void)strlcpy(t->op.reply.etag, etag, sizeof(t->op.reply.etag));
-	return ("strong");
-}
-
-/*
- * Look first: a store that does not know If-None-Match would overwrite another's token.  Then create
- * it if absent, and see what that is worth:
- *	strong	of two machines that start at once exactly one gets the disk
- *	weak	the store ignores conditions; looking and writing are two steps, both may win
- */
-static void
-cmd_token_take(struct tool *t, uint32_t token, const char *body)
-{
-	bool probe = t->env->conf->fence != CONF_FENCE_OFF;
-	const char *fence;
-	int error;
-
-	if ((error = token_get(t)) < 0) {
-		failed(t, error);
-		return;
-	}
-	if (t->op.reply.fail == FAIL_NONE) {
-		held(t);
-		return;
-	}
-	error = token_put(t, token, body, probe ? STORE_IF_ABSENT : STORE_ALWAYS, NULL);
-	if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED) {
-		error = token_put(t, token, body, STORE_ALWAYS, NULL);
-		probe = false;
-		if (error == 0 && t->op.reply.fail == FAIL_NONE) {
-			look_again(t, token, "weak");
-			return;
-		}
-	}
-	if (error < 0 || t->op.reply.fail == FAIL_UNSUPPORTED) {
-		failed(t, error < 0 ? error : -EOPNOTSUPP);
-		return;
-	}
-	if (t->op.reply.fail == FAIL_CONDITION) {
-		look_again(t, token, "strong");
-		return;
-	}
-	if (!probe) {
-		taken(t, "none");
-		return;
-	}
-	fence = probe_fence(t, token, body);
-	if (strcmp(fence, "strong") == 0)
-		taken(t, fence);
-	else
-		look_again(t, token, fence);
-}
-
-/* Ceph RGW compares If-Match of a PUT without its quotes: when the ETag is right, say it so, too. */
-static int
-put_if_match(struct tool *t, uint32_t token, const char *body, const char *etag)
-{
-	char bare[80];
-	size_t n;
-	int error;
-
-	error = token_put(t, token, body, STORE_IF_MATCH, etag);
-	if (error < 0 || t->op.reply.fail != FAIL_CONDITION)
-		return (error);
-	if ((error = token_get(t)) < 0)
-		return (error);
-	if (t->op.reply.fail != FAIL_NONE || strcmp(t->op.reply.etag, etag) != 0)
-		return (-EEXIST);	/* it really is another's */
-	n = strlcpy(bare, etag + (*etag == '"'), sizeof(bare));
-	if (n > 0 && bare[n - 1] == '"')
-		bare[n - 1] = '\0';
-	return (token_put(t, token, body, STORE_IF_MATCH, bare));
-}
-
-static void
-cmd_token_replace(struct tool *t, uint32_t token, const char *body, const char *etag)
-{
-	bool probe = *etag != '\0' && t->env->conf->fence != CONF_FENCE_OFF;
-	enum fail f;
-	int error;
-
-	error = probe ? put_if_match(t, token, body, etag) :
-			token_put(t, token, body, STORE_ALWAYS, NULL);
-	if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED)
-		error = token_put(t, token, body, STORE_ALWAYS, NULL);
-	f = t->op.reply.fail;
-	if (error == 0 && f == FAIL_NONE)
-		taken(t, probe ? probe_fence(t, token, body) : "none");
-	else if (error == -EEXIST || (error == 0 && f == FAIL_CONDITION))
-		look_again(t, token, "strong");
-	else if (error == 0 && f == FAIL_ABSENT)
-		cmd_token_take(t, token, body);	/* If-Match on nothing: it was released meanwhile */
-	else
-		failed(t, error < 0 ? error : -EOPNOTSUPP);
-}
-
-static void
-cmd_token_drop(struct tool *t, uint32_t token)
-{
-	bool ours;
-	int error;
-
-	if ((error = token_get(t)) < 0) {
-		failed(t, error);
-		return;
-	}
-	ours = t->op.reply.fail == FAIL_NONE && token_of(&t->op.reply) == token;
-	if (ours) {
-		memset(&t->op, 0, sizeof(t->op));
-		t->op.kind = STORE_TOKEN_DROP;
-		if ((error = perform(t)) < 0) {
-			failed(t, error);
-			return;
-		}
-	}
-	begin(t, "ok");
-	add(t, "dropped", ours ? "1" : "0");
 }
 
 /* ---- command lines -------------------------------------------------------------------------- */
@@ -433,7 +186,8 @@ decode(const char *from, char *to, size_t size)
 	for (; *from != '\0' && n + 1 < size; from++) {
 		unsigned c = (unsigned char)*from;
 
-		if (c == '%' && sscanf(from + 1, "%2x", &c) == 1 && from[1] != '\0' && from[2] != '\0')
+		if (c == '%' && sscanf(from + 1, "%2x", &c) == 1 && from[1] != '\0' &&
+		    from[2] != '\0')
 			from += 2;
 		to[n++] = (char)c;
 	}
@@ -459,13 +213,13 @@ command(struct tool *t, char *line)
 	if (strcmp(name, "detect") == 0)
 		cmd_detect(t);
 	else if (strcmp(name, "token-get") == 0)
-		cmd_token_get(t);
+		tool_token_get(t);
 	else if (strcmp(name, "token-take") == 0)
-		cmd_token_take(t, (uint32_t)strtoul(token, NULL, 16), body);
+		tool_token_take(t, (uint32_t)strtoul(token, NULL, 16), body);
 	else if (strcmp(name, "token-replace") == 0)
-		cmd_token_replace(t, (uint32_t)strtoul(token, NULL, 16), body, etag);
+		tool_token_replace(t, (uint32_t)strtoul(token, NULL, 16), body, etag);
 	else if (strcmp(name, "token-drop") == 0)
-		cmd_token_drop(t, (uint32_t)strtoul(token, NULL, 16));
+		tool_token_drop(t, (uint32_t)strtoul(token, NULL, 16));
 	else
 		(void)snprintf(t->answer, sizeof(t->answer), "error %d no such command", EINVAL);
 }
@@ -489,8 +243,7 @@ tool_open(struct tool *t, struct role_env *env, char **ret_error)
 	t->loop.epfd = -1;
 	conf->timeout_us = min_u64(conf->timeout_us, TOOL_TIMEOUT_US);
 	if ((error = confine_role_why("uploader", conf, ret_error)) < 0 ||
-	    (error = loop_open(&t->loop)) < 0 ||
-	    (error = jobs_open(1, &t->loop, &t->jobs)) < 0 ||
+	    (error = loop_open(&t->loop)) < 0 || (error = jobs_open(1, &t->loop, &t->jobs)) < 0 ||
 	    (error = codec_open(conf, &t->codec, ret_error)) < 0)
 		return (error);
 	se.jobs = t->jobs;
@@ -507,14 +260,14 @@ serve(struct tool *t)
 	ssize_t n;
 
 	while (!role_stop_requested &&
-	    (n = role_recv(t->env->ctl_fd, &type, line, sizeof(line) - 1, NULL, &nfds)) >= 0) {
+	       (n = role_recv(t->env->ctl_fd, &type, line, sizeof(line) - 1, NULL, &nfds)) >= 0) {
 		line[n] = '\0';
 		if (type != ROLE_TEXT)
 			continue;
 		command(t, line);
 		log_trace(TRACE_STORE, "tool: %s -> %s", line, t->answer);
-		if (role_send(t->env->ctl_fd, ROLE_TEXT, t->answer, strlen(t->answer) + 1, NULL,
-			0) < 0)
+		if (role_send(
+			t->env->ctl_fd, ROLE_TEXT, t->answer, strlen(t->answer) + 1, NULL, 0) < 0)
 			return;
 	}
 }
@@ -522,12 +275,11 @@ serve(struct tool *t)
 int
 tool_main(struct role_env *env)
 {
-	struct tool *t = calloc(1, sizeof(*t));
+	static struct tool tool;
+	struct tool *t = &tool;
 	char *why = NULL;
 	int error;
 
-	if (t == NULL)
-		role_fail(env, "out of memory");
 	if ((error = tool_open(t, env, &why)) < 0)
 		role_fail(env, "%s", why != NULL ? why : strerror(-error));
 	if (role_ready(env, t->store->backend->name) == 0)
@@ -536,6 +288,5 @@ tool_main(struct role_env *env)
 	jobs_close(&t->jobs);
 	codec_close(&t->codec);
 	loop_close(&t->loop);
-	free(t);
 	return (ROLE_EXIT_DONE);
 }

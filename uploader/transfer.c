@@ -27,14 +27,14 @@
 
 #include "uploader/guard.h"
 
-#define BAD_REPLIES_MAX 4	/* an object that has the wrong length each time has that length */
+#define BAD_REPLIES_MAX 4 /* an object that has the wrong length each time has that length */
 
 struct transfer {
-	struct work	w;	/* first */
+	struct work w; /* first */
 	struct store_op op;
-	struct payload	payload;
-	unsigned	bad_replies;
-	char		put_etag[80];
+	struct payload payload;
+	unsigned bad_replies;
+	char put_etag[80];
 };
 
 static void

@@ -44,7 +44,8 @@ end_pause(void *arg)
 
 	if (wait > 0 && !w->up->leaving) {
 		/* Not all at the moment of the next token. */
-		loop_timer_set(&w->up->loop, &w->timer, now_us() + wait + arc4random_uniform(50000));
+		loop_timer_set(
+		    &w->up->loop, &w->timer, now_us() + wait + arc4random_uniform(50000));
 		return;
 	}
 	w->pausing = false;
@@ -107,8 +108,9 @@ void
 work_failed(struct work *w, const struct store_reply *r)
 {
 	struct uploader *up = w->up;
-	const struct retry_policy *p =
-	    w->msg.type == IPC_GET || w->msg.type == IPC_LIST ? &up->get_policy : &up->change_policy;
+	const struct retry_policy *p = w->msg.type == IPC_GET || w->msg.type == IPC_LIST
+					   ? &up->get_policy
+					   : &up->change_policy;
 	uint64_t pause = 0;
 	bool again;
 
@@ -120,7 +122,7 @@ work_failed(struct work *w, const struct store_reply *r)
 	/* For the status page, and for the obituary should we die of it. */
 	(void)strlcpy(up->env->me->words, r->why, sizeof(up->env->me->words));
 	again = r->fail != FAIL_DATA && !up->leaving &&
-	    retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
+		retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
 	count_retry(w, !again);
 	if (r->healed && again)
 		pause = 0;
@@ -142,19 +144,21 @@ wake_others(struct uploader *up)
 	uint64_t now = now_us();
 	struct work *w;
 
-	TAILQ_FOREACH(w, &up->work, link)
+	TAILQ_FOREACH (w, &up->work, link)
 		if (w->pausing && w->timer.when > now + WAKE_SPREAD_US)
-			loop_timer_set(&up->loop, &w->timer, now + arc4random_uniform(WAKE_SPREAD_US));
+			loop_timer_set(
+			    &up->loop, &w->timer, now + arc4random_uniform(WAKE_SPREAD_US));
 }
 
 void
 work_succeeded(struct work *w)
 {
 	retry_budget_success(&w->up->budget);
+	if (w->up->env->me->words[0] != '\0')
+		w->up->env->me->words[0] = '\0';
 	if (w->up->failing) {
 		w->up->failing = false;
 		log_debug("the store answers again");
-		w->up->env->me->words[0] = '\0';
 		wake_others(w->up);
 	}
 }
@@ -162,10 +166,10 @@ work_succeeded(struct work *w)
 static unsigned
 hex_digit(char c)
 {
-	return (c >= '0' && c <= '9' ? (unsigned)(c - '0') :
-	    c >= 'a' && c <= 'f'     ? (unsigned)(c - 'a') + 10 :
-	    c >= 'A' && c <= 'F'     ? (unsigned)(c - 'A') + 10 :
-				       16);
+	return (c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+		: c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
+		: c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
+				       : 16);
 }
 
 /* "<at least 32 hex digits>": section 7 of the format; anything else is no ETag. */
@@ -210,7 +214,7 @@ work_leave(struct uploader *up)
 {
 	struct work *w, *next;
 
-	TAILQ_FOREACH_SAFE(w, &up->work, link, next)
+	TAILQ_FOREACH_SAFE (w, &up->work, link, next)
 		if (w->pausing && w != up->deleting)
 			work_done(w, -ECANCELED, 0, 0, NULL);
 }
@@ -221,7 +225,7 @@ work_cancel(struct uploader *up, uint64_t req_id)
 {
 	struct work *w;
 
-	TAILQ_FOREACH(w, &up->work, link) {
+	TAILQ_FOREACH (w, &up->work, link) {
 		if (w->msg.req_id == req_id && w->pausing && w != up->deleting) {
 			work_done(w, -ECANCELED, 0, 0, NULL);
 			return;

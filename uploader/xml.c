@@ -16,15 +16,15 @@
 /* One parser for all: collects the text of leaves and hands it over with its two parents. */
 struct walk {
 	XML_Parser parser;
-	unsigned   depth;
-	char	   name[DEPTH_MAX][NAME_LEN];
-	char	   text[XML_KEY_MAX];
-	size_t	   text_len;
-	bool	   root_closed;
-	int	   error;
-	void	 (*leaf)(struct walk *, const char *parent, const char *name);
-	void	 (*closed)(struct walk *, const char *name); /* an element below the root ends */
-	void	  *arg;
+	unsigned depth;
+	char name[DEPTH_MAX][NAME_LEN];
+	char text[XML_KEY_MAX];
+	size_t text_len;
+	bool root_closed;
+	int error;
+	void (*leaf)(struct walk *, const char *parent, const char *name);
+	void (*closed)(struct walk *, const char *name); /* an element below the root ends */
+	void *arg;
 };
 
 static void
@@ -126,9 +126,9 @@ walk_whole(struct walk *w, const char *text, size_t len, const char *root)
 struct xml_list {
 	struct walk w;
 	xml_key_fn *key;
-	void	   *arg;
-	bool	    truncated;
-	char	    next[XML_KEY_MAX];
+	void *arg;
+	bool truncated;
+	char next[XML_KEY_MAX];
 };
 
 static void
@@ -143,7 +143,7 @@ list_leaf(struct walk *w, const char *parent, const char *name)
 	} else if (strcmp(parent, "ListBucketResult") == 0 && strcmp(name, "IsTruncated") == 0) {
 		l->truncated = strcmp(w->text, "true") == 0;
 	} else if (strcmp(parent, "ListBucketResult") == 0 &&
-	    strcmp(name, "NextContinuationToken") == 0) {
+		   strcmp(name, "NextContinuationToken") == 0) {
 		(void)strlcpy(l->next, w->text, sizeof(l->next));
 	}
 }
@@ -188,8 +188,7 @@ xml_list_end(struct xml_list *l, bool *ret_truncated)
 {
 	if (l->w.error == 0)
 		(void)walk_feed(&l->w, "", 0, true);
-	if (l->w.error == 0 &&
-	    (!l->w.root_closed || strcmp(l->w.name[0], "ListBucketResult") != 0))
+	if (l->w.error == 0 && (!l->w.root_closed || strcmp(l->w.name[0], "ListBucketResult") != 0))
 		l->w.error = -EILSEQ;
 	if (l->w.error == 0)
 		*ret_truncated = l->truncated;
@@ -244,7 +243,7 @@ xml_error_parse(const char *text, size_t len, struct xml_error *ret_error)
 /* ---- outcome of a bulk delete ------------------------------------------------------------ */
 struct deleted_walk {
 	struct xml_deleted d;
-	struct xml_error   one;	/* the <Error> being read */
+	struct xml_error one; /* the <Error> being read */
 };
 
 static void

@@ -25,7 +25,8 @@ cpu_s(pid_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	if ((f = fopen(path, "r")) == NULL)
 		return (0);
-	(void)!fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
+	(void)!fscanf(
+	    f, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys);
 	(void)fclose(f);
 	return ((double)(user + sys) / (double)sysconf(_SC_CLK_TCK));
 }
@@ -107,7 +108,8 @@ run(const char *what, uint16_t type, unsigned count, unsigned flight)
 	printf("%s: %u in %.2f s, %.0f/s, %.1f MB/s, cpu %.2f s (%.2f ms/MB, %.0f us each), "
 	       "rss %ld KB, pss %ld KB, failed %u\n",
 	    what, count, took, count / took, count / took * pool.shm.geo.block_size / 1e6, cpu,
-	    cpu * 1e9 / ((double)count * pool.shm.geo.block_size), cpu * 1e6 / count, rss, pss, bad);
+	    cpu * 1e9 / ((double)count * pool.shm.geo.block_size), cpu * 1e6 / count, rss, pss,
+	    bad);
 	return (bad);
 }
 
@@ -115,24 +117,43 @@ int
 main(int argc, char **argv)
 {
 	const char *conf[48] = {"bucket=bkt", server.url, "accessId=AKID", "accessKey=SECRET",
-	    "mountPoint=/mnt", "user=root", NULL, NULL, NULL}, *sopt[16] = {NULL};
+	    "mountPoint=/mnt", "user=root", NULL, NULL, NULL},
+		   *sopt[16] = {NULL};
 	unsigned uploaders = 2, flight = 64, count = 1000, nconf = 6, nsopt = 0, bad, nslots;
 	uint32_t block = 1 << 20;
-	char blocks[32], transfers[32], size[32], latency[16] = "0", tmp[] = "/tmp/updrive.XXXXXX", ca[64];
+	char blocks[32], transfers[32], size[32], latency[16] = "0", tmp[] = "/tmp/updrive.XXXXXX",
+						  ca[64];
 	bool tls = false;
 	int c;
 
 	while ((c = getopt(argc, argv, "u:b:c:k:l:o:s:t")) != -1) {
 		switch (c) {
-		case 'u': uploaders = (unsigned)atoi(optarg); break;
-		case 'b': block = (uint32_t)atoi(optarg); break;
-		case 'c': flight = (unsigned)atoi(optarg); break;
-		case 'k': count = (unsigned)atoi(optarg); break;
-		case 'l': (void)strlcpy(latency, optarg, sizeof(latency)); break;
-		case 'o': conf[nconf++] = optarg; break;
-		case 's': sopt[nsopt++] = optarg; break;
-		case 't': tls = true; break;
-		default: return (2);
+		case 'u':
+			uploaders = (unsigned)atoi(optarg);
+			break;
+		case 'b':
+			block = (uint32_t)atoi(optarg);
+			break;
+		case 'c':
+			flight = (unsigned)atoi(optarg);
+			break;
+		case 'k':
+			count = (unsigned)atoi(optarg);
+			break;
+		case 'l':
+			(void)strlcpy(latency, optarg, sizeof(latency));
+			break;
+		case 'o':
+			conf[nconf++] = optarg;
+			break;
+		case 's':
+			sopt[nsopt++] = optarg;
+			break;
+		case 't':
+			tls = true;
+			break;
+		default:
+			return (2);
 		}
 		if (nconf > 36 || nsopt > 8)
 			return (2);

@@ -38,7 +38,8 @@ main(void)
 	is_int(bad, 0, "hashes of the format's table");
 
 	ok(name_of_block(&plain, 5, buf) == 0 && strcmp(buf, "00000005") == 0, "plain name");
-	ok(name_of_block(&sub, 0xabcdef, buf) == 0 && strcmp(buf, "sub/dir/00abcdef") == 0, "prefix");
+	ok(name_of_block(&sub, 0xabcdef, buf) == 0 && strcmp(buf, "sub/dir/00abcdef") == 0,
+	    "prefix");
 	ok(name_of_block(&hashed, 5, buf) == 0 && strcmp(buf, "p6a03ab82-00000005") == 0, "hash");
 	ok(name_of_token(&sub, buf) == 0 && strcmp(buf, "sub/dir/s3backer-mounted") == 0, "token");
 

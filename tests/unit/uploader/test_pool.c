@@ -377,14 +377,15 @@ int
 main(void)
 {
 	struct pool limited;
-	const char *slow[] = {"bucket=bkt", NULL, "accessId=AKID", "accessKey=SECRET", "mountPoint=/mnt",
-	    "size=16g", "blockSize=64k", "user=root", "uploadLimit=8m", "downloadLimit=16m",
-	    "maxTransfers=16", NULL};
-	const char *with_key[] = {"bucket=bkt", NULL, "accessId=AKID", "accessKey=SECRET", "timeout=1s",
-	    "initialRetryPause=50", "maxRetryPause=3000", "mountPoint=/mnt", "size=16g", "blockSize=64k",
-	    "user=root", "maxTransfers=64", NULL};
+	const char *slow[] = {"bucket=bkt", NULL, "accessId=AKID", "accessKey=SECRET",
+	    "mountPoint=/mnt", "size=16g", "blockSize=64k", "user=root", "uploadLimit=8m",
+	    "downloadLimit=16m", "maxTransfers=16", NULL};
+	const char *with_key[] = {"bucket=bkt", NULL, "accessId=AKID", "accessKey=SECRET",
+	    "timeout=1s", "initialRetryPause=50", "maxRetryPause=3000", "mountPoint=/mnt",
+	    "size=16g", "blockSize=64k", "user=root", "maxTransfers=64", NULL};
 
-	if (access(pool_bin("s3testd"), X_OK) != 0 || access(pool_bin("s3backer-uploader"), X_OK) != 0) {
+	if (access(pool_bin("s3testd"), X_OK) != 0 ||
+	    access(pool_bin("s3backer-uploader"), X_OK) != 0) {
 		printf("1..0 # SKIP s3testd and s3backer-uploader are not built\n");
 		return (0);
 	}

@@ -10,10 +10,12 @@ classes(void)
 {
 	ok(fail_of(200, "", 0, false) == FAIL_NONE && fail_of(206, "", 0, false) == FAIL_NONE,
 	    "2xx is success");
-	is_int(fail_of(200, "InternalError", 0, false), FAIL_TRANSIENT, "an error under 200 is none");
+	is_int(
+	    fail_of(200, "InternalError", 0, false), FAIL_TRANSIENT, "an error under 200 is none");
 	is_int(fail_of(404, "NoSuchKey", 0, false), FAIL_ABSENT, "no such key: absent");
 	is_int(fail_of(404, "", 0, false), FAIL_ABSENT, "404 without a word: absent");
-	is_int(fail_of(404, "NoSuchBucket", 0, false), FAIL_PERMANENT, "no bucket is not a zero block");
+	is_int(fail_of(404, "NoSuchBucket", 0, false), FAIL_PERMANENT,
+	    "no bucket is not a zero block");
 	is_int(fail_of(404, "", 0, true), FAIL_BAD_REPLY, "a proxy's 404 page is not a zero block");
 	is_int(fail_of(403, "RequestTimeTooSkewed", 0, false), FAIL_CLOCK, "clock");
 	is_int(fail_of(400, "AuthorizationHeaderMalformed", 0, false), FAIL_REGION, "region");
@@ -42,14 +44,17 @@ pauses(void)
 	unsigned n = 0;
 
 	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, UINT32_MAX, &pause) && pause > 199000 &&
-		pause <= 200000, "the first pause is at most the initial one");
+		pause <= 200000,
+	    "the first pause is at most the initial one");
 	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, UINT32_MAX, &pause) && pause > 399000 &&
-		pause <= 400000, "then twice that");
-	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, 0, &pause) && pause == 0, "jitter reaches down to 0");
+		pause <= 400000,
+	    "then twice that");
+	ok(retry_next(&r, &p, FAIL_TRANSIENT, 0, 0, &pause) && pause == 0,
+	    "jitter reaches down to 0");
 	ok(retry_next(&r, &p, FAIL_DENIED, 0, 0, &pause) && pause >= 800000,
 	    "what the user must heal is not asked at once");
-	ok(retry_next(&r, &p, FAIL_THROTTLED, 5000000, 0, &pause) &&
-		pause >= 5000000 && pause < 5500000,
+	ok(retry_next(&r, &p, FAIL_THROTTLED, 5000000, 0, &pause) && pause >= 5000000 &&
+		pause < 5500000,
 	    "Retry-After, and a little for each to differ");
 	r = (struct retry){0};
 	while (retry_next(&r, &p, FAIL_TRANSIENT, 0, UINT32_MAX, &pause)) {

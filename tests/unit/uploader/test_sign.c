@@ -76,7 +76,8 @@ aws_examples(void)
 static void
 format_vectors(void)
 {
-	struct sign_key k = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "us-east-1"};
+	struct sign_key k = {
+	    "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "us-east-1"};
 	struct sign_header head[] = {{"host", "127.0.0.1:9123"},
 	    {"x-amz-content-sha256", SIGN_EMPTY_SHA256}, {"x-amz-date", "20261123T092928Z"}};
 	const char *sha = "4d8efcfb21ef575b625e7f65e008fcce25d2ac62192c76044399e7575184170c";
@@ -97,7 +98,8 @@ format_vectors(void)
 	is_int(sign_v4(&cache, &k, &r, auth, canonical), 0, "HEAD is signed");
 	is_str(canonical, "34355e6c3b870a4a81875d90c30380bb6baad0251796caf8041ce0a9416fa8d7",
 	    "canonical request of HEAD");
-	ok(strstr(auth, "=3a2a594209039725533ab42d503128a91d4ce0f4f421fc762ae51d6aeeebd61f") != NULL,
+	ok(strstr(auth, "=3a2a594209039725533ab42d503128a91d4ce0f4f421fc762ae51d6aeeebd61f") !=
+		NULL,
 	    "signature of HEAD");
 	r = (struct sign_request){.method = "PUT",
 	    .path = "/mybucket/00000005",
@@ -108,7 +110,8 @@ format_vectors(void)
 	is_int(sign_v4(&cache, &k, &r, auth, canonical), 0, "PUT is signed");
 	is_str(canonical, "a1b627289332c140f8da0ee618066bba9c1031fa3de1ef97db7560b0cb6a0f42",
 	    "canonical request of PUT");
-	ok(strstr(auth, "=1789cf1b08476f7f16ed838127c669e3433ae13742f760e788ed27d9c2b0afc4") != NULL,
+	ok(strstr(auth, "=1789cf1b08476f7f16ed838127c669e3433ae13742f760e788ed27d9c2b0afc4") !=
+		NULL,
 	    "signature of PUT");
 	k.secret = "another secret";
 	is_int(sign_v4(&cache, &k, &r, auth, NULL), 0, "signed with another secret");
@@ -134,7 +137,8 @@ version_2(void)
 	char auth[SIGN_AUTH_SIZE];
 
 	is_int(sign_v2(&k, &r, auth), 0, "PUT is signed");
-	is_str(auth, "AWS AKIDEXAMPLE:yjU5rtEe7/A/OPEqSHKtasjn/ow=", "Version 2: the old program's PUT");
+	is_str(auth,
+	    "AWS AKIDEXAMPLE:yjU5rtEe7/A/OPEqSHKtasjn/ow=", "Version 2: the old program's PUT");
 	is_int(sign_v2(&aws, &get, auth), 0, "GET is signed");
 	is_str(auth, "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 	    "Version 2: AWS example, object GET");

@@ -7,7 +7,7 @@
 #include "tests/unit/uploader/pool.h"
 
 static struct server server;
-static struct pool pool;	/* only its configuration is used */
+static struct pool pool; /* only its configuration is used */
 static char text[4096], tmp[64];
 
 static const char *
@@ -50,7 +50,7 @@ stop(int ctl, pid_t pid)
 	int status;
 
 	close(ctl);
-	status = pool_end(pid, 0);	/* it ends by itself when the socket closes */
+	status = pool_end(pid, 0); /* it ends by itself when the socket closes */
 	return (WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
@@ -69,16 +69,22 @@ tokens(int ctl, const char *what, const char *fence)
 	    "%s: who, since when", what);
 	p = strstr(text, "etag=");
 	(void)snprintf(etag, sizeof(etag), "%.*s", (int)strcspn(p, " "), p);
-	ok(answers(ctl, TAKE("00000002"), "held token=0badcafe"), "%s: a second one is refused", what);
-	ok(answers(ctl, "token-drop token=00000002", "ok dropped=0"), "%s: nor dropped by others", what);
-	(void)snprintf(command, sizeof(command), "token-replace token=0badcaff body=vm2%%0A %s", etag);
+	ok(answers(ctl, TAKE("00000002"), "held token=0badcafe"), "%s: a second one is refused",
+	    what);
+	ok(answers(ctl, "token-drop token=00000002", "ok dropped=0"), "%s: nor dropped by others",
+	    what);
+	(void)snprintf(
+	    command, sizeof(command), "token-replace token=0badcaff body=vm2%%0A %s", etag);
 	(void)snprintf(want, sizeof(want), "ok fence=%s etag=", fence);
 	ok(answers(ctl, command, want), "%s: replaced by who knows its ETag", what);
 	if (strcmp(fence, "strong") == 0) {
-		(void)snprintf(command, sizeof(command), "token-replace token=00000009 body=x %s", etag);
-		ok(answers(ctl, command, "held token=0badcaff"), "%s: not by who knows an old one", what);
+		(void)snprintf(
+		    command, sizeof(command), "token-replace token=00000009 body=x %s", etag);
+		ok(answers(ctl, command, "held token=0badcaff"), "%s: not by who knows an old one",
+		    what);
 	}
-	ok(answers(ctl, "token-drop token=0badcaff", "ok dropped=1"), "%s: dropped by its owner", what);
+	ok(answers(ctl, "token-drop token=0badcaff", "ok dropped=1"), "%s: dropped by its owner",
+	    what);
 	ok(answers(ctl, "token-get", "ok present=0"), "%s: gone", what);
 }
 
@@ -99,7 +105,8 @@ on_s3(const char *const *extra, const char *what, const char *fence)
 	ok(answers(ctl, "detect", "ok found=0 size=0 blocksize=0"), "%s: an empty bucket", what);
 	tokens(ctl, what, fence);
 	(void)server_admin(&server, "PUT", "object/bkt/s3backer-mounted", "old\n");
-	ok(answers(ctl, "token-get", "present=1 token=00000001 "), "%s: a token of the oldest kind", what);
+	ok(answers(ctl, "token-get", "present=1 token=00000001 "), "%s: a token of the oldest kind",
+	    what);
 	ok(answers(ctl, "nonsense", "error 22 "), "%s: an unknown command", what);
 	is_int(stop(ctl, pid), 0, "%s: ends well", what);
 	server_stop(&server);
@@ -124,7 +131,8 @@ detects(void)
 	(void)pool_stop(&p);
 	ctl = start(conf, &pid);
 	(void)pool_ready(ctl, text, sizeof(text));
-	ok(answers(ctl, "detect", "ok found=1 size=16777216 blocksize=16384"), "the sizes are found");
+	ok(answers(ctl, "detect", "ok found=1 size=16777216 blocksize=16384"),
+	    "the sizes are found");
 	server_fault(&server, "any:503:count=2");
 	ok(answers(ctl, "detect", "ok found=1"), "also after two failures");
 	server_fault(&server, "any:503");
@@ -219,23 +227,24 @@ on_directory(void)
 {
 	char bucket[128];
 	const char *conf[] = {bucket, "mountPoint=/mnt", "user=root", NULL};
-	const char *sized[] = {bucket, "mountPoint=/mnt", "user=root", "size=16m", "blockSize=16k", NULL};
+	const char *sized[] = {
+	    bucket, "mountPoint=/mnt", "user=root", "size=16m", "blockSize=16k", NULL};
 	struct pool p;
 	struct ipc_msg m = {.type = IPC_PUT, .block = 0, .slot = 0}, done;
 	pid_t pid;
 	int ctl;
 
 	(void)snprintf(bucket, sizeof(bucket), "bucket=file://%s", tmp);
-	touch("00000001.abcDE1");
-	touch("s3backer-mounted.A23456");
+	touch("00000001.~abcDE1");
+	touch("s3backer-mounted.~A23456");
 	touch("00000001.backup");
-	touch("letter.abcdef");
+	touch("letter.~abcdef");
 	ctl = start(conf, &pid);
 	ok(pool_ready(ctl, text, sizeof(text)), "directory: ready");
 	ok(answers(ctl, "detect", "ok found=0 size=0 blocksize=0"), "directory: empty");
 	tokens(ctl, "directory", "strong");
-	ok(!there("00000001.abcDE1") && !there("s3backer-mounted.A23456") && there("00000001.backup") &&
-		there("letter.abcdef"),
+	ok(!there("00000001.~abcDE1") && !there("s3backer-mounted.~A23456") &&
+		there("00000001.backup") && there("letter.~abcdef"),
 	    "directory: what a crash left behind is gone, nothing else");
 	if (pool_start(&p, 1, 1024, 16384, 4, sized)) {
 		pool_fill(&p, 0, 0, 1);
@@ -253,7 +262,8 @@ main(void)
 	const char *refused[] = {"--conditional-put=501", NULL};
 	char command[128];
 
-	if (access(pool_bin("s3testd"), X_OK) != 0 || access(pool_bin("s3backer-uploader"), X_OK) != 0) {
+	if (access(pool_bin("s3testd"), X_OK) != 0 ||
+	    access(pool_bin("s3backer-uploader"), X_OK) != 0) {
 		printf("1..0 # SKIP s3testd and s3backer-uploader are not built\n");
 		return (0);
 	}

@@ -17,8 +17,8 @@ struct way {
 	const char *what;
 	const char *server[6];
 	const char *conf[8];
-	bool	    tls;
-	const char *object;	/* the name that block 5 gets; a substring */
+	bool tls;
+	const char *object; /* the name that block 5 gets; a substring */
 };
 
 static const struct way ways[] = {
@@ -27,16 +27,16 @@ static const struct way ways[] = {
     {"TLS without verification", {"--tls", tmp, NULL}, {"insecure", NULL}, true, "00000005"},
     {"signature version 2", {NULL}, {"authVersion=aws2", NULL}, false, "00000005"},
     {"anonymous", {"--anonymous", NULL}, {"accessId=", NULL}, false, "00000005"},
-    {"another region, found out from a 400", {"--region", "eu-west-1", NULL}, {"region=us-east-1",
-							   "no-vhost", NULL}, false, "00000005"},
+    {"another region, found out from a 400", {"--region", "eu-west-1", NULL},
+	{"region=us-east-1", "no-vhost", NULL}, false, "00000005"},
     {"another region, found out from a 301", {"--region", "eu-west-1", "--redirect-region", NULL},
 	{"region=us-east-1", "no-vhost", NULL}, false, "00000005"},
     {"a clock that is an hour off", {"--fault", "any:skew=3600s", NULL}, {NULL}, false, "00000005"},
     {"hashed names", {NULL}, {"blockHashPrefix", NULL}, false, "6a03ab82-00000005"},
     {"a prefix", {NULL}, {"prefix=disks/a-", NULL}, false, "disks/a-00000005"},
     {"a prefix that needs encoding", {NULL}, {"prefix=a b%c#&<d>+~/", NULL}, false, "d"},
-    {"storage class and server-side encryption", {NULL}, {"storageClass=STANDARD_IA", "sse=AES256",
-							   "accessType=public-read", NULL}, false,
+    {"storage class and server-side encryption", {NULL},
+	{"storageClass=STANDARD_IA", "sse=AES256", "accessType=public-read", NULL}, false,
 	"00000005"},
     {"no kept connections", {NULL}, {"noCurlCache", NULL}, false, "00000005"},
     {"a store that only lists version 2", {"--fault", "list:nth=1:501", NULL}, {NULL}, false,
@@ -91,8 +91,8 @@ static void
 by_way(const struct way *w)
 {
 	const char *conf[20] = {"bucket=bkt", server.url, "accessId=AKID", "accessKey=SECRET",
-	    "timeout=2s", "initialRetryPause=20", "maxRetryPause=3000", "mountPoint=/mnt", "size=16m",
-	    "blockSize=16k", "user=root"};
+	    "timeout=2s", "initialRetryPause=20", "maxRetryPause=3000", "mountPoint=/mnt",
+	    "size=16m", "blockSize=16k", "user=root"};
 	char want[64];
 	struct pool p;
 	unsigned n = 11;
@@ -102,7 +102,8 @@ by_way(const struct way *w)
 		return;
 	}
 	if (strcmp(w->what, "virtual host") == 0)
-		(void)snprintf(server.url, sizeof(server.url), "baseURL=http://localhost:%d/", server.port);
+		(void)snprintf(
+		    server.url, sizeof(server.url), "baseURL=http://localhost:%d/", server.port);
 	if (strcmp(w->what, "anonymous") == 0)
 		conf[3] = "quiet";
 	for (unsigned i = 0; w->conf[i] != NULL; i++)
@@ -111,7 +112,8 @@ by_way(const struct way *w)
 	ok(pool_start(&p, 1, 1024, BLOCK, 16, conf), "%s: ready", w->what);
 	is_int(round_trip(&p), 0, "%s: round trip", w->what);
 	(void)snprintf(want, sizeof(want), "%s", w->object);
-	ok(strstr(server_admin(&server, "GET", "keys/bkt", ""), want) != NULL, "%s: the name", w->what);
+	ok(strstr(server_admin(&server, "GET", "keys/bkt", ""), want) != NULL, "%s: the name",
+	    w->what);
 	if (strstr(w->what, "version 2") != NULL && strstr(w->what, "lists") != NULL)
 		ok(strstr(server_admin(&server, "GET", "log", ""), "list-type=2") != NULL,
 		    "%s: was asked so", w->what);
@@ -123,8 +125,8 @@ static void
 by_directory(const char *prefix, const char *object)
 {
 	char bucket[128], path[192], extra[64];
-	const char *conf[] = {bucket, "mountPoint=/mnt", "size=16m", "blockSize=16k", "user=root",
-	    extra, NULL};
+	const char *conf[] = {
+	    bucket, "mountPoint=/mnt", "size=16m", "blockSize=16k", "user=root", extra, NULL};
 	struct pool p;
 	struct stat st;
 
@@ -144,7 +146,8 @@ main(void)
 {
 	char command[128];
 
-	if (access(pool_bin("s3testd"), X_OK) != 0 || access(pool_bin("s3backer-uploader"), X_OK) != 0) {
+	if (access(pool_bin("s3testd"), X_OK) != 0 ||
+	    access(pool_bin("s3backer-uploader"), X_OK) != 0) {
 		printf("1..0 # SKIP s3testd and s3backer-uploader are not built\n");
 		return (0);
 	}

@@ -59,12 +59,14 @@ main(void)
 	is_str(next, "t1", "continuation token");
 	is_int(list(LIST, 1, &more, NULL), 0, "the same, byte by byte");
 	is_str(keys, "a/0000&1|a/2|", "gives the same keys");
-	is_int(list("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>", 9, &more,
-		   NULL),
+	is_int(list("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>", 9,
+		   &more, NULL),
 	    0, "an empty list");
 	ok(!more, "not truncated");
-	is_int(list("<ListBucketResult><Contents><Key>a</Key>", 9, &more, NULL), -EILSEQ, "cut off");
-	is_int(list("<html><body>hello</body></html>", 9, &more, NULL), -EILSEQ, "another document");
+	is_int(
+	    list("<ListBucketResult><Contents><Key>a</Key>", 9, &more, NULL), -EILSEQ, "cut off");
+	is_int(
+	    list("<html><body>hello</body></html>", 9, &more, NULL), -EILSEQ, "another document");
 	is_int(list("", 9, &more, NULL), -EILSEQ, "nothing");
 	is_int(list(err, 9, &more, NULL), -EILSEQ, "an error instead of a list");
 	(void)snprintf(big, sizeof(big), "<ListBucketResult><Contents><Key>%2000d</Key>", 1);
@@ -78,9 +80,10 @@ main(void)
 
 	is_int(xml_deleted_parse("<DeleteResult/>", 15, &d), 0, "all deleted");
 	is_int(d.nerrors, 0, "no errors");
-	err = "<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>k</Key><Code>NoSuchKey</Code>"
-	      "</Error><Error><Key>k</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
-	      "</DeleteResult>";
+	err =
+	    "<DeleteResult><Deleted><Key>a</Key></Deleted><Error><Key>k</Key><Code>NoSuchKey</Code>"
+	    "</Error><Error><Key>k</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
+	    "</DeleteResult>";
 	is_int(xml_deleted_parse(err, strlen(err), &d), 0, "a result with errors");
 	ok(d.nerrors == 1 && strcmp(d.code, "AccessDenied") == 0, "what was not there is no error");
 	return (tap_done());
