@@ -17,7 +17,8 @@ void
 bar_begin(struct bar *b, FILE *out)
 {
 	/* In a log, what is over at once is not worth a line. */
-	*b = (struct bar){.out = out, .tty = isatty(fileno(out)) == 1,
+	*b = (struct bar){.out = out,
+	    .tty = isatty(fileno(out)) == 1,
 	    .next_line_us = deadline_in_us(LINE_FIRST_US)};
 }
 
@@ -80,8 +81,8 @@ draw(struct bar *b, const char *text, uint64_t done, uint64_t total)
 }
 
 void
-bar_show(struct bar *b, const char *words, uint64_t done, uint64_t total, uint64_t rate,
-    double left_s)
+bar_show(
+    struct bar *b, const char *words, uint64_t done, uint64_t total, uint64_t rate, double left_s)
 {
 	char text[256];
 	uint64_t now = now_us();

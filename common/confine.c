@@ -117,7 +117,8 @@ confine_role(const char *role, const struct conf *conf)
 	int r = confine_role_why(role, conf, &error);
 
 	if (r < 0)
-		log_err(error == NULL ? r : 0, "%s", error != NULL ? error : "cannot drop privileges");
+		log_err(
+		    error == NULL ? r : 0, "%s", error != NULL ? error : "cannot drop privileges");
 	free(error);
 	return (r);
 }

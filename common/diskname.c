@@ -18,8 +18,8 @@ has_suffix(const char *s, const char *suffix)
 }
 
 int
-disk_paths_make(const char *config, const char *run_dir, const char *cache_file,
-    struct disk_paths *ret_paths)
+disk_paths_make(
+    const char *config, const char *run_dir, const char *cache_file, struct disk_paths *ret_paths)
 {
 	const char *base = strrchr(config, '/');
 	struct disk_paths p = {0};

@@ -17,8 +17,8 @@
 /* ---- which disk ----------------------------------------------------------------------------- */
 
 struct running {
-	char	 first[108];
-	char	 list[2048];
+	char first[108];
+	char list[2048];
 	unsigned n;
 };
 
@@ -50,13 +50,14 @@ find_only_one(struct ask *a)
 		return (EXIT_FAILED);
 	}
 	if (r.n == 0) {
-		(void)fprintf(stderr, "s3backerctl: no disk is running (one with a runDir of its own "
+		(void)fprintf(stderr,
+		    "s3backerctl: no disk is running (one with a runDir of its own "
 		    "needs -c or -s)\n");
 		return (EXIT_NOT_RUNNING);
 	}
 	if (r.n > 1) {
-		(void)fprintf(stderr, "s3backerctl: %u disks are running, choose one:%s\n", r.n,
-		    r.list);
+		(void)fprintf(
+		    stderr, "s3backerctl: %u disks are running, choose one:%s\n", r.n, r.list);
 		return (EXIT_USAGE);
 	}
 	(void)strlcpy(a->sock, r.first, sizeof(a->sock));
@@ -77,7 +78,8 @@ find_by_config(struct ask *a, const char *config)
 	}
 	/* A file that was spoilt while the disk runs must not keep one from asking it. */
 	if (conf_load(a->config, NULL, &conf, &error) < 0)
-		(void)fprintf(stderr, "s3backerctl: note: %s\n", error != NULL ? error : "bad file");
+		(void)fprintf(
+		    stderr, "s3backerctl: note: %s\n", error != NULL ? error : "bad file");
 	free(error);
 	r = disk_paths_make(a->config, conf != NULL ? conf->run_dir : DISK_RUN_DIR, NULL, &paths);
 	conf_free(conf);
@@ -135,7 +137,8 @@ show_progress(struct bar *bar, json_t *line)
 	double left = 0;
 
 	if (json_unpack(line, "{s:I, s:I, s:I, s:F}", "doneBytes", &done, "totalBytes", &total,
-		"bytesPerSec", &rate, "leftSec", &left) == 0 && total > 0)
+		"bytesPerSec", &rate, "leftSec", &left) == 0 &&
+	    total > 0)
 		bar_show(bar, "uploading", (uint64_t)done, (uint64_t)total, (uint64_t)rate, left);
 }
 

@@ -47,11 +47,19 @@ static const char usage_text[] =
 
 struct options {
 	const char *config, *sock;
-	bool	    json, clean, repair, force;
-	uint64_t    timeout_us, age_us;
+	bool json, clean, repair, force;
+	uint64_t timeout_us, age_us;
 };
 
-enum { OPT_JSON = 256, OPT_TIMEOUT, OPT_VERSION, OPT_CLEAN, OPT_AGE, OPT_REPAIR, OPT_FORCE };
+enum {
+	OPT_JSON = 256,
+	OPT_TIMEOUT,
+	OPT_VERSION,
+	OPT_CLEAN,
+	OPT_AGE,
+	OPT_REPAIR,
+	OPT_FORCE
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -129,7 +137,8 @@ do_drain(struct ask *a, const struct options *o, char **args)
 {
 	(void)o;
 	(void)args;
-	return (do_and_say(a, "drain", "drained: the bucket holds everything, and every further write "
+	return (do_and_say(a, "drain",
+	    "drained: the bucket holds everything, and every further write "
 	    "before it is acknowledged"));
 }
 
@@ -179,8 +188,8 @@ do_set(struct ask *a, const struct options *o, char **args)
 	int code;
 
 	(void)o;
-	code = ask_run(a,
-	    json_pack("{s:s, s:s, s:s}", "cmd", "set", "key", args[0], "value", args[1]), &data);
+	code = ask_run(
+	    a, json_pack("{s:s, s:s, s:s}", "cmd", "set", "key", args[0], "value", args[1]), &data);
 	note = json_string_value(json_object_get(data, "note"));
 	if (code == EXIT_DONE && a->json)
 		put_json(data);
@@ -249,9 +258,9 @@ do_reset_flag(struct ask *a, const struct options *o, char **args)
 
 static const struct command {
 	const char *name;
-	int	    nargs;
-	bool	    asks;	/* of a running disk */
-	int	  (*run)(struct ask *, const struct options *, char **args);
+	int nargs;
+	bool asks; /* of a running disk */
+	int (*run)(struct ask *, const struct options *, char **args);
 } commands[] = {
     {"status", 0, true, do_status},
     {"flush", 0, true, do_flush},

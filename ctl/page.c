@@ -37,8 +37,9 @@ put_health(json_t *st, FILE *out)
 	json_t *disk = json_object_get(st, "disk");
 	const char *why = text(st, "why");
 
-	(void)fprintf(out, "%s: %s%s%s\n", *text(disk, "file") != '\0' ? text(disk, "file")
-	    : text(st, "name"), text(st, "state"), *why != '\0' ? ": " : "", why);
+	(void)fprintf(out, "%s: %s%s%s\n",
+	    *text(disk, "file") != '\0' ? text(disk, "file") : text(st, "name"), text(st, "state"),
+	    *why != '\0' ? ": " : "", why);
 }
 
 /* What a loss of this machine would take along. */
@@ -76,7 +77,8 @@ put_durability(json_t *st, FILE *out)
 {
 	json_t *d = json_object_get(st, "durability");
 
-	(void)fprintf(out, "  fsync      waits for %s; writes acknowledged %llu, committed %llu, in the "
+	(void)fprintf(out,
+	    "  fsync      waits for %s; writes acknowledged %llu, committed %llu, in the "
 	    "bucket %llu\n",
 	    strcmp(text(d, "flushTo"), "cache") == 0 ? "the cache file" : "the bucket",
 	    (unsigned long long)number(d, "acked"), (unsigned long long)number(d, "local"),
@@ -103,8 +105,8 @@ put_cache(json_t *st, FILE *out)
 	uint64_t hits = number(c, "readHits"), misses = number(c, "readMisses");
 	char a[24], b[24];
 
-	(void)fprintf(out, "  cache      %s of %s used (%s)", bar_bytes(number(c, "used") * block, a),
-	    bar_bytes(number(c, "slots") * block, b),
+	(void)fprintf(out, "  cache      %s of %s used (%s)",
+	    bar_bytes(number(c, "used") * block, a), bar_bytes(number(c, "slots") * block, b),
 	    *text(c, "file") != '\0' ? text(c, "file") : "in memory");
 	if (hits + misses > 0)
 		(void)fprintf(out, ", %.1f %% of reads were hits",
@@ -120,7 +122,8 @@ put_verb(json_t *transfers, const char *verb, const char *name, FILE *out)
 
 	if (number(v, "ok") + number(v, "retried") + number(v, "failed") == 0)
 		return;
-	(void)fprintf(out, "             %-7s %llu done", name, (unsigned long long)number(v, "ok"));
+	(void)fprintf(
+	    out, "             %-7s %llu done", name, (unsigned long long)number(v, "ok"));
 	if (json_object_get(v, "bytes") != NULL)
 		(void)fprintf(out, ", %s", bar_bytes(number(v, "bytes"), a));
 	if (number(v, "retried") > 0)
@@ -136,9 +139,11 @@ put_transfers(json_t *st, FILE *out)
 	json_t *t = json_object_get(st, "transfers");
 	char a[24];
 
-	(void)fprintf(out, "  requests   %llu in flight", (unsigned long long)number(t, "inFlight"));
+	(void)fprintf(
+	    out, "  requests   %llu in flight", (unsigned long long)number(t, "inFlight"));
 	if (number(t, "uploadBytesPerSec") > 0)
-		(void)fprintf(out, ", uploading %s/s", bar_bytes(number(t, "uploadBytesPerSec"), a));
+		(void)fprintf(
+		    out, ", uploading %s/s", bar_bytes(number(t, "uploadBytesPerSec"), a));
 	(void)fprintf(out, "\n");
 	put_verb(t, "get", "GET", out);
 	put_verb(t, "put", "PUT", out);
@@ -154,10 +159,9 @@ put_errors(json_t *st, FILE *out)
 	json_t *value;
 	unsigned n = 0;
 
-	json_object_foreach(e, key, value)
-		if (json_integer_value(value) > 0)
-			(void)fprintf(out, "%s%s %lld", n++ == 0 ? "  errors     " : ", ", key,
-			    (long long)json_integer_value(value));
+	json_object_foreach(e, key, value) if (json_integer_value(value) > 0)(void)
+	    fprintf(out, "%s%s %lld", n++ == 0 ? "  errors     " : ", ", key,
+		(long long)json_integer_value(value));
 	(void)fprintf(out, n > 0 ? "\n" : "  errors     none\n");
 }
 
@@ -169,7 +173,8 @@ put_processes(json_t *st, FILE *out)
 	size_t i;
 	char t[48];
 
-	json_array_foreach(json_object_get(st, "processes"), i, p) {
+	json_array_foreach(json_object_get(st, "processes"), i, p)
+	{
 		(void)fprintf(out, "  %-10s %-11s ", label, text(p, "role"));
 		label = "";
 		if (number(p, "pid") == 0)

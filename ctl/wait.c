@@ -20,7 +20,7 @@ wait_parse_time(const char *text, uint64_t *ret_us)
 {
 	static const struct {
 		const char *unit;
-		uint64_t    us;
+		uint64_t us;
 	} units[] = {{"", US_PER_S}, {"ms", US_PER_MS}, {"s", US_PER_S}, {"m", 60 * US_PER_S},
 	    {"h", 3600 * US_PER_S}, {"d", 86400 * US_PER_S}};
 	char *end;
@@ -58,12 +58,13 @@ wait_run(struct ask *a, uint64_t age_us)
 		json_t *d = json_object_get(st, "durability");
 		/* cachemgr learns of a write a moment after it was acknowledged. */
 		bool unknown = json_integer_value(json_object_get(d, "acked")) >
-		    json_integer_value(json_object_get(d, "bucket"));
+			       json_integer_value(json_object_get(d, "bucket"));
 		double rate = (double)json_integer_value(
 		    json_object_get(json_object_get(st, "transfers"), "uploadBytesPerSec"));
 
 		json_decref(st);
-		if ((dirty + deletes == 0 && !unknown) || (age_us > 0 && age * US_PER_S < (double)age_us))
+		if ((dirty + deletes == 0 && !unknown) ||
+		    (age_us > 0 && age * US_PER_S < (double)age_us))
 			break;
 		total = dirty > total ? dirty : total;
 		if (!a->json)

@@ -19,6 +19,7 @@
 #include "common/timeutil.h"
 
 #include "supervisor/command.h"
+#include "supervisor/heart.h"
 #include "supervisor/helper.h"
 #include "supervisor/phase.h"
 #include "supervisor/spawn.h"
@@ -30,7 +31,6 @@
 #define BACKOFF_FIRST_US (100 * US_PER_MS)
 #define BACKOFF_LAST_US	 (10 * US_PER_S)
 #define HEALTHY_US	 (60 * US_PER_S) /* having lived this long, a death is the first again */
-#define SILENT_US	 (10 * US_PER_S) /* awake without a turn of the main loop */
 #define LOOK_US		 (1 * US_PER_S)	 /* how often heartbeats are looked at */
 #define BURIAL_LOOK_US	 (20 * US_PER_MS)
 
@@ -50,8 +50,8 @@ bury_start(struct super *s, struct role *r)
 	int e = spawn_role(s, r);
 
 	if (e < 0)
-		super_fail(s, "cannot start s3backer-%s: %s", spawn_role_program(r->proc),
-		    strerror(-e));
+		super_fail(
+		    s, "cannot start s3backer-%s: %s", spawn_role_program(r->proc), strerror(-e));
 	return (e);
 }
 
@@ -86,7 +86,8 @@ on_ready(struct super *s, struct role *r, const char *text)
 		return;
 	r->state = ROLE_RUNNING;
 	atomic_store(&shm_proc(&s->shm, r->proc)->run, PROC_RUNNING);
-	log_info("%s is ready: pid=%d%s%s", name_of(r), (int)r->pid, *text != '\0' ? " " : "", text);
+	log_info(
+	    "%s is ready: pid=%d%s%s", name_of(r), (int)r->pid, *text != '\0' ? " " : "", text);
 	if (r->proc == PROC_CACHEMGR) {
 		command_resend(s);
 		ring_all(s);
@@ -194,8 +195,8 @@ backoff_us(unsigned deaths)
 static void
 tell_cachemgr(struct super *s, const struct role *r)
 {
-	struct ipc_msg m = {.type = IPC_DEAD, .off = r->proc, .arg = r->bury_epoch,
-	    .slot = IPC_NO_SLOT};
+	struct ipc_msg m = {
+	    .type = IPC_DEAD, .off = r->proc, .arg = r->bury_epoch, .slot = IPC_NO_SLOT};
 
 	if (command_send(s, m, NULL, NULL) < 0)
 		log_err(-ENOMEM, "cannot report a death to cachemgr: role=%s", name_of(r));
@@ -291,42 +292,12 @@ bury_children(struct super *s)
 
 /* ---- time ----------------------------------------------------------------------------------- */
 
-/*
- * A role that sleeps has no heartbeat and needs none.  One that is awake, or has been rung, and
- * does not come round is stuck: in a system call, or stopped.
- */
-static bool
-is_silent(const struct super *s, const struct role *r, uint64_t now)
-{
-	struct ipc_bell *b = shm_bell(&s->shm, r->proc);
-	uint64_t beat = atomic_load(&shm_proc(&s->shm, r->proc)->beat_us);
-	bool asleep = atomic_load(&b->asleep) != 0 && atomic_load(&b->rung) == 0 &&
-	    now < atomic_load(&b->wake_us);
-
-	return (!asleep && beat != 0 && now > beat && now - beat > SILENT_US);
-}
-
-/* Reported, not yet replaced: a later stage decides who may be killed for being slow. */
-static void
-look_at_heart(struct super *s, struct role *r, uint64_t now)
-{
-	bool silent = is_silent(s, r, now);
-
-	if (silent && !r->hung)
-		log_err(0, "%s does not move: pid=%d silent_s=%llu", name_of(r), (int)r->pid,
-		    (unsigned long long)((now - atomic_load(&shm_proc(&s->shm, r->proc)->beat_us)) /
-			US_PER_S));
-	if (!silent && r->hung)
-		log_info("%s moves again: pid=%d", name_of(r), (int)r->pid);
-	r->hung = silent;
-}
-
 static uint64_t
 role_timer(struct super *s, struct role *r, uint64_t now)
 {
 	switch (r->state) {
 	case ROLE_RUNNING:
-		look_at_heart(s, r, now);
+		heart_look(s, r, now);
 		return (now + LOOK_US);
 	case ROLE_STARTING:
 	case ROLE_LEAVING:
@@ -400,24 +371,4 @@ bury_kill_all(struct super *s)
 		close_role_fd(&r->sock);
 		close_role_fd(&r->err_fd);
 	}
-}
-
-const char *
-bury_degraded(const struct super *s, char *buf, size_t len)
-{
-	for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++) {
-		const struct role *r = &s->role[p];
-
-		if (r->hung) {
-			(void)snprintf(buf, len, "%s (pid %d) does not move", name_of(r),
-			    (int)r->pid);
-			return (buf);
-		}
-		if (r->state == ROLE_WAITING && r->deaths > 1) {
-			(void)snprintf(buf, len, "%s keeps dying: %u times in a row", name_of(r),
-			    r->deaths);
-			return (buf);
-		}
-	}
-	return (NULL);
 }

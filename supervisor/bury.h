@@ -33,7 +33,4 @@ void	bury_ask_to_leave(struct super *, struct role *, uint64_t limit_us);
 bool	bury_nobody_left(const struct super *);
 void	bury_kill_all(struct super *);			/* SIGKILL and wait: for a way out */
 
-/* Why the disk is worse off than it should be; NULL: it is not. */
-const char *bury_degraded(const struct super *, char *buf, size_t len);
-
 #endif

@@ -116,8 +116,9 @@ int
 client_stop(const struct client_target *t, bool keep_dirty)
 {
 	json_t *data = NULL;
-	int code = ask(t, json_pack("{s:i, s:s, s:b}", "v", CTL_VERSION, "cmd", "stop", "keepDirty",
-			      keep_dirty), &data);
+	int code = ask(t,
+	    json_pack("{s:i, s:s, s:b}", "v", CTL_VERSION, "cmd", "stop", "keepDirty", keep_dirty),
+	    &data);
 	json_int_t left = json_integer_value(json_object_get(data, "leftDirtyBytes"));
 	const char *warning = json_string_value(json_object_get(data, "warning"));
 	char buf[24];
@@ -150,11 +151,11 @@ client_status(const struct client_target *t)
 	const char *file =
 	    json_string_value(json_object_get(json_object_get(data, "disk"), "file"));
 	const char *why = json_string_value(json_object_get(data, "why"));
-	json_int_t dirty = json_integer_value(
-	    json_object_get(json_object_get(data, "cache"), "dirtyBytes"));
+	json_int_t dirty =
+	    json_integer_value(json_object_get(json_object_get(data, "cache"), "dirtyBytes"));
 	json_t *d = json_object_get(data, "durability");
 	json_int_t behind = json_integer_value(json_object_get(d, "acked")) -
-	    json_integer_value(json_object_get(d, "bucket"));
+			    json_integer_value(json_object_get(d, "bucket"));
 	char buf[64];
 
 	if (dirty > 0)

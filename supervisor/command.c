@@ -21,12 +21,12 @@
 int
 command_attach(struct super *s)
 {
-	int r = ipc_ring_attach(shm_ring(&s->shm, SHM_RING_SUP_CM, 0), s->shm.geo.ring_msgs,
-	    &s->to_cm);
+	int r =
+	    ipc_ring_attach(shm_ring(&s->shm, SHM_RING_SUP_CM, 0), s->shm.geo.ring_msgs, &s->to_cm);
 
 	if (r == 0)
-		r = ipc_ring_attach(shm_ring(&s->shm, SHM_RING_CM_SUP, 0), s->shm.geo.ring_msgs,
-		    &s->from_cm);
+		r = ipc_ring_attach(
+		    shm_ring(&s->shm, SHM_RING_CM_SUP, 0), s->shm.geo.ring_msgs, &s->from_cm);
 	return (r);
 }
 
@@ -39,7 +39,7 @@ push_unsent(struct super *s)
 	if (s->role[PROC_CACHEMGR].state != ROLE_RUNNING &&
 	    s->role[PROC_CACHEMGR].state != ROLE_LEAVING)
 		return;
-	TAILQ_FOREACH(p, &s->pending, link) {
+	TAILQ_FOREACH (p, &s->pending, link) {
 		if (p->sent)
 			continue;
 		if (ipc_ring_push(&s->to_cm, &p->msg) < 0)
@@ -51,8 +51,8 @@ push_unsent(struct super *s)
 }
 
 int
-command_send(struct super *s, struct ipc_msg msg, void (*done)(struct super *, void *, int),
-    void *arg)
+command_send(
+    struct super *s, struct ipc_msg msg, void (*done)(struct super *, void *, int), void *arg)
 {
 	struct pending *p = calloc(1, sizeof(*p));
 
@@ -72,7 +72,7 @@ command_forget(struct super *s, const void *arg)
 {
 	struct pending *p;
 
-	TAILQ_FOREACH(p, &s->pending, link)
+	TAILQ_FOREACH (p, &s->pending, link)
 		if (p->arg == arg)
 			p->done = NULL;
 }
@@ -82,10 +82,10 @@ take_done(struct super *s, const struct ipc_msg *m)
 {
 	struct pending *p;
 
-	TAILQ_FOREACH(p, &s->pending, link)
+	TAILQ_FOREACH (p, &s->pending, link)
 		if (p->msg.req_id == m->req_id)
 			break;
-	if (p == NULL) {	/* of a request that was sent twice */
+	if (p == NULL) { /* of a request that was sent twice */
 		ctr_inc(shm_counters(&s->shm, PROC_SUPERVISOR), stale_messages);
 		return;
 	}
@@ -120,7 +120,7 @@ command_resend(struct super *s)
 {
 	struct pending *p, *next;
 
-	TAILQ_FOREACH_SAFE(p, &s->pending, link, next) {
+	TAILQ_FOREACH_SAFE (p, &s->pending, link, next) {
 		/* Its successor may be alive already: burying twice would take what is in use. */
 		if (p->msg.type == IPC_DEAD && bury_is_done(s, p->msg.off, (uint32_t)p->msg.arg)) {
 			TAILQ_REMOVE(&s->pending, p, link);

@@ -132,7 +132,7 @@ client_ok(struct client *c, json_t *data)
 {
 	c->wait = WAIT_NOTHING;
 	put_line(c, json_pack("{s:i, s:s, s:b, s:o}", "v", CTL_VERSION, "type", "result", "ok", 1,
-	    "data", data != NULL ? data : json_object()));
+			"data", data != NULL ? data : json_object()));
 }
 
 void
@@ -146,7 +146,7 @@ client_error(struct client *c, int exit_code, const char *fmt, ...)
 	va_end(ap);
 	c->wait = WAIT_NOTHING;
 	put_line(c, json_pack("{s:i, s:s, s:b, s:i, s:s}", "v", CTL_VERSION, "type", "result", "ok",
-	    0, "exit", exit_code, "error", text));
+			0, "exit", exit_code, "error", text));
 }
 
 /* ---- in ------------------------------------------------------------------------------------- */
@@ -172,8 +172,8 @@ on_client(struct super *s, void *arg, short revents)
 	}
 	c->in_used += (size_t)n;
 	/* A second request before the answer to the first waits in the buffer. */
-	while (c->wait == WAIT_NOTHING && !c->dead &&
-	    (nl = memchr(c->in, '\n', c->in_used)) != NULL) {
+	while (
+	    c->wait == WAIT_NOTHING && !c->dead && (nl = memchr(c->in, '\n', c->in_used)) != NULL) {
 		size_t len = (size_t)(nl - c->in) + 1;
 
 		*nl = '\0';
@@ -210,7 +210,7 @@ on_listen(struct super *s, void *arg, short revents)
 	(void)revents;
 	if (fd < 0)
 		return;
-	LIST_FOREACH(other, &ctl->clients, link)
+	LIST_FOREACH (other, &ctl->clients, link)
 		n++;
 	if (n >= CLIENTS_MAX || !may_ask(fd) || (c = calloc(1, sizeof(*c))) == NULL) {
 		close(fd);
@@ -231,12 +231,13 @@ control_watch(struct super *s, struct watch_set *w)
 	if (s->control == NULL)
 		return;
 	watch_add(w, s->control->listen_fd, POLLIN, on_listen, s->control);
-	LIST_FOREACH_SAFE(c, &s->control->clients, link, next) {
+	LIST_FOREACH_SAFE(c, &s->control->clients, link, next)
+	{
 		if (c->dead)
 			client_free(c);
 		else
-			watch_add(w, c->fd, (short)(POLLIN | (c->out_used > 0 ? POLLOUT : 0)), on_client,
-			    c);
+			watch_add(w, c->fd, (short)(POLLIN | (c->out_used > 0 ? POLLOUT : 0)),
+			    on_client, c);
 	}
 }
 
@@ -251,7 +252,7 @@ control_timers(struct super *s, uint64_t now)
 
 	if (s->control == NULL)
 		return (next);
-	LIST_FOREACH(c, &s->control->clients, link) {
+	LIST_FOREACH (c, &s->control->clients, link) {
 		if (c->dead || (c->wait != WAIT_UPLOAD && c->wait != WAIT_STOP))
 			continue;
 		if (now >= c->progress_us) {
@@ -276,7 +277,7 @@ control_stop_refused(struct super *s, const char *fmt, ...)
 	va_end(ap);
 	if (s->control == NULL)
 		return;
-	LIST_FOREACH(c, &s->control->clients, link)
+	LIST_FOREACH (c, &s->control->clients, link)
 		if (c->wait == WAIT_STOP)
 			client_error(c, EXIT_FAILED, "%s", text);
 }
@@ -288,7 +289,7 @@ control_restarted(struct super *s)
 
 	if (s->control == NULL)
 		return;
-	LIST_FOREACH(c, &s->control->clients, link)
+	LIST_FOREACH (c, &s->control->clients, link)
 		if (c->wait == WAIT_RESTART)
 			client_ok(c, NULL);
 }
@@ -300,10 +301,11 @@ control_farewell(struct super *s, const char *warning)
 
 	if (s->control == NULL)
 		return;
-	LIST_FOREACH(c, &s->control->clients, link) {
+	LIST_FOREACH (c, &s->control->clients, link) {
 		if (c->wait == WAIT_STOP && s->fail == NULL)
-			client_ok(c, json_pack("{s:I, s:s}", "leftDirtyBytes",
-			    (json_int_t)s->left_dirty, "warning", warning != NULL ? warning : ""));
+			client_ok(
+			    c, json_pack("{s:I, s:s}", "leftDirtyBytes", (json_int_t)s->left_dirty,
+				   "warning", warning != NULL ? warning : ""));
 		else if (c->wait != WAIT_NOTHING)
 			client_error(c, EXIT_FAILED, "%s",
 			    s->fail != NULL ? s->fail : "the disk was stopped");

@@ -105,7 +105,8 @@ op_stop(struct client *c, json_t *req)
 	bool keep = json_is_true(json_object_get(req, "keepDirty"));
 
 	if (keep && s->conf->cache_file == NULL) {
-		client_error(c, EXIT_FAILED, "--keep-dirty: the cache is in memory, so changes can be "
+		client_error(c, EXIT_FAILED,
+		    "--keep-dirty: the cache is in memory, so changes can be "
 		    "kept nowhere but in the bucket (set blockCacheFile, or stop without it)");
 		return;
 	}
@@ -134,8 +135,9 @@ on_set_done(struct super *s, void *arg, int status)
 	(void)s;
 	/* The new value is in the configuration already; only the running processes lack it. */
 	if (status == -EINVAL)
-		client_ok(c, json_pack("{s:s}", "note",
-		    "the processes use it from their next start on (s3backerd restart)"));
+		client_ok(
+		    c, json_pack("{s:s}", "note",
+			   "the processes use it from their next start on (s3backerd restart)"));
 	else if (status < 0)
 		client_error(c, EXIT_FAILED, "set: %s", strerror(-status));
 	else
@@ -191,7 +193,8 @@ is_other_disk(struct client *c, json_t *req)
 	if (config == NULL || strcmp(config, c->super->opt.config_real) == 0)
 		return (false);
 	client_error(c, EXIT_NOT_RUNNING,
-	    "%s is not running (the disk of that name, pid %d, belongs to %s; runDir tells them apart)",
+	    "%s is not running (the disk of that name, pid %d, belongs to %s; runDir tells them "
+	    "apart)",
 	    config, (int)getpid(), c->super->opt.config_real);
 	return (true);
 }
@@ -204,7 +207,8 @@ control_request(struct client *c, const char *line)
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 
 	if (cmd == NULL) {
-		client_error(c, EXIT_USAGE, "not a request: %s", req == NULL ? where.text : "no cmd");
+		client_error(
+		    c, EXIT_USAGE, "not a request: %s", req == NULL ? where.text : "no cmd");
 	} else if (!is_other_disk(c, req)) {
 		unsigned i = 0, n = sizeof(ops) / sizeof(ops[0]);
 
@@ -236,8 +240,8 @@ control_progress(struct client *c)
 	else if (c->wait == WAIT_STOP && s->phase == PHASE_ENDING)
 		what = "end";
 	c->total = max_u64(c->total, dirty);
-	return (json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:f}", "v", CTL_VERSION, "type", "progress",
-	    "what", what, "doneBytes", (json_int_t)(c->total - dirty), "totalBytes",
+	return (json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:f}", "v", CTL_VERSION, "type",
+	    "progress", "what", what, "doneBytes", (json_int_t)(c->total - dirty), "totalBytes",
 	    (json_int_t)c->total, "bytesPerSec", (json_int_t)rate, "leftSec",
 	    rate == 0 ? 0.0 : (double)dirty / (double)rate));
 }

@@ -78,8 +78,10 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, char **ret_err
 	char empty[8];
 	int r;
 
-	*in = (struct sizes_in){.conf_size = s->conf->size, .conf_block = s->conf->block_size,
-	    .force = s->conf->force, .encrypt = s->conf->encrypt_arg != NULL};
+	*in = (struct sizes_in){.conf_size = s->conf->size,
+	    .conf_block = s->conf->block_size,
+	    .force = s->conf->force,
+	    .encrypt = s->conf->encrypt_arg != NULL};
 	if (s->conf->no_auto_detect) {
 		/* The user says that he knows: then the old program's default is meant. */
 		in->conf_block = in->conf_block != 0 ? in->conf_block : CONF_BLOCK_SIZE_NEW;
@@ -114,8 +116,8 @@ settle_sizes(struct super *s, struct storetool *t, char **ret_error)
 		start_report_note(s, o.note);
 	s->size = o.size;
 	s->shm.geo.block_size = o.block;
-	(void)snprintf(line, sizeof(line), "size=%llu\nblockSize=%u",
-	    (unsigned long long)o.size, o.block);
+	(void)snprintf(
+	    line, sizeof(line), "size=%llu\nblockSize=%u", (unsigned long long)o.size, o.block);
 	return (vault_append(s->vault, line));
 }
 
@@ -220,7 +222,8 @@ warn_about_old_kernel(struct super *s)
 
 	if (uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
 	    (major < 6 || (major == 6 && minor < 9)))
-		start_report_note(s, "this kernel is older than 6.9: a death of the frontend would end "
+		start_report_note(s,
+		    "this kernel is older than 6.9: a death of the frontend would end "
 		    "the mount; nothing that was flushed would be lost");
 }
 
@@ -255,8 +258,9 @@ give_token_back(struct super *s, char *warning, size_t len)
 
 	if (s->token.value == 0 || s->vault == NULL)
 		return;
-	if (s->left_dirty > 0 && s->conf->cache_file != NULL) {
-		(void)snprintf(warning, len, "changes are in the cache file alone, so the disk stays "
+	if (s->left_changes && s->conf->cache_file != NULL) {
+		(void)snprintf(warning, len,
+		    "changes are in the cache file alone, so the disk stays "
 		    "marked as mounted by this machine");
 		return;
 	}
@@ -265,7 +269,8 @@ give_token_back(struct super *s, char *warning, size_t len)
 		r = token_drop(s, &t, &error);
 	storetool_close(&t);
 	if (r < 0) {
-		(void)snprintf(warning, len, "the mount token could not be removed: %s (this machine "
+		(void)snprintf(warning, len,
+		    "the mount token could not be removed: %s (this machine "
 		    "can start the disk again, others need reset-mounted-flag)",
 		    error != NULL ? error : strerror(-r));
 		log_warn("%s", warning);

@@ -23,7 +23,7 @@
 #define ANSWER_LIMIT_US (5 * US_PER_S)
 
 struct search {
-	const char	     *dir;
+	const char *dir;
 	struct client_target *target;
 };
 
@@ -83,7 +83,7 @@ run_dir_of(const char *config, const char *dir)
 		run_dir = strdup(conf->run_dir);
 	conf_free(conf);
 	free(error);
-	free(opt.overrides);	/* the strings stay: this is a short-lived client */
+	free(opt.overrides); /* the strings stay: this is a short-lived client */
 	free(opts);
 	return (run_dir);
 }

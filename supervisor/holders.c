@@ -19,9 +19,9 @@
 
 struct answer {
 	const char *dir;
-	char	   *buf;
-	size_t	    len, used;
-	unsigned    named;
+	char *buf;
+	size_t len, used;
+	unsigned named;
 };
 
 static void name_one(struct answer *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

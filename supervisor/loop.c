@@ -43,7 +43,7 @@ super_fail(struct super *s, const char *fmt, ...)
 	text[strcspn(text, "\n")] = '\0';
 	if (first && (s->fail = strdup(text)) == NULL)
 		return;
-	if (s->role == NULL)	/* before the loop: the caller gives up by itself */
+	if (s->role == NULL) /* before the loop: the caller gives up by itself */
 		return;
 	if (s->was_running)
 		log_err(0, "stopping the disk: %s", text);
@@ -76,7 +76,7 @@ on_signal(struct super *s, void *arg, short revents)
 		log_info("signal %s: stopping", sigabbrev_np((int)si.ssi_signo));
 		/* A second ^C does not wait for the network, if what is left can be kept. */
 		(void)phase_stop(s, si.ssi_signo == SIGINT && s->phase == PHASE_DRAINING &&
-		    s->conf->cache_file != NULL);
+					s->conf->cache_file != NULL);
 	}
 	bury_children(s);
 }
@@ -86,7 +86,7 @@ on_bell(struct super *s, void *arg, short revents)
 {
 	(void)s;
 	(void)arg;
-	(void)revents;	/* cleared and looked at in every turn */
+	(void)revents; /* cleared and looked at in every turn */
 }
 
 static void

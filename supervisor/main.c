@@ -46,7 +46,14 @@ static const char usage_text[] =
     "  -h, --help          this text\n"
     "      --version       version\n";
 
-enum { OPT_KEEP_DIRTY = 256, OPT_VERSION, OPT_PROBE, OPT_PROBE_MOUNT, OPT_UMOUNT, OPT_MOUNTED_ON };
+enum {
+	OPT_KEEP_DIRTY = 256,
+	OPT_VERSION,
+	OPT_PROBE,
+	OPT_PROBE_MOUNT,
+	OPT_UMOUNT,
+	OPT_MOUNTED_ON
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -224,7 +231,8 @@ run(struct super *s, int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1)
-		return (wrong_usage(argc == optind ? "a command is missing" : "one command, please", ""));
+		return (wrong_usage(
+		    argc == optind ? "a command is missing" : "one command, please", ""));
 	if ((cmd = find_command(argv[optind])) == NULL)
 		return (wrong_usage("there is no command ", argv[optind]));
 	if (mounted_on != NULL && cmd->run == do_stop)

@@ -25,8 +25,9 @@ static void
 put(FILE *out, const struct super *s, const char *name, const char *type, const char *help,
     double value)
 {
-	(void)fprintf(out, "# HELP s3backer_%s %s\n# TYPE s3backer_%s %s\ns3backer_%s{disk=\"%s\"} %.17g\n",
-	    name, help, name, type, name, s->paths.name, value);
+	(void)fprintf(out,
+	    "# HELP s3backer_%s %s\n# TYPE s3backer_%s %s\ns3backer_%s{disk=\"%s\"} %.17g\n", name,
+	    help, name, type, name, s->paths.name, value);
 }
 
 static void
@@ -73,7 +74,7 @@ put_gauges(FILE *out, const struct super *s)
 	    (double)restarts);
 	put(out, s, "healthy", "gauge", "1 while the disk runs and nothing is degraded.",
 	    s->phase == PHASE_RUNNING && atomic_load(&st->disk_state) != DISK_DEGRADED &&
-	    atomic_load(&st->disk_state) != DISK_FENCED);
+		atomic_load(&st->disk_state) != DISK_FENCED);
 }
 
 char *

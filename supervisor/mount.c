@@ -116,7 +116,7 @@ is_dead(const char *dir)
 		(void)nanosleep(&pause, NULL);
 	}
 	return (WIFEXITED(status) &&
-	    (WEXITSTATUS(status) == ENOTCONN || WEXITSTATUS(status) == ECONNABORTED));
+		(WEXITSTATUS(status) == ENOTCONN || WEXITSTATUS(status) == ECONNABORTED));
 }
 
 int
@@ -136,18 +136,20 @@ mount_check_dir(const char *dir, const char *config, char **ret_error)
 	/* Before the stat(), which hangs on the mount of a server that is away. */
 	if (mount_find(dir, &e) == 0) {
 		if (strcmp(e.type, MOUNT_TYPE) != 0 || strcmp(e.source, config) != 0)
-			return (refuse(-EBUSY, ret_error, "mount point %s is in use: %s (%s) is mounted there",
-			    dir, e.source, e.type));
+			return (refuse(-EBUSY, ret_error,
+			    "mount point %s is in use: %s (%s) is mounted there", dir, e.source,
+			    e.type));
 		if (!is_dead(dir))
 			return (refuse(-EBUSY, ret_error,
-			    "mount point %s is in use: an earlier start of this disk is mounted there",
+			    "mount point %s is in use: an earlier start of this disk is mounted "
+			    "there",
 			    dir));
 		log_warn("removing the dead mount that an earlier s3backerd left: dir=%s", dir);
 		mount_detach(dir);
 	}
 	if (stat(dir, &st) < 0 && errno == ENOENT)
-		return (refuse(-ENOENT, ret_error, "mount point %s does not exist (mkdir -p %s)", dir,
-		    dir));
+		return (refuse(
+		    -ENOENT, ret_error, "mount point %s does not exist (mkdir -p %s)", dir, dir));
 	if (stat(dir, &st) < 0)
 		return (refuse(-errno, ret_error, "mount point %s: %s", dir, strerror(errno)));
 	if (!S_ISDIR(st.st_mode))
@@ -172,7 +174,8 @@ mount_open_fuse(int *ret_fd, char **ret_error)
 		    "/dev/fuse is not there (modprobe fuse; in a container: give it the device)"));
 	case EACCES:
 	case EPERM:
-		return (refuse(-errno, ret_error, "/dev/fuse: %s (start as root)", strerror(errno)));
+		return (
+		    refuse(-errno, ret_error, "/dev/fuse: %s (start as root)", strerror(errno)));
 	default:
 		return (refuse(-errno, ret_error, "/dev/fuse: %s", strerror(errno)));
 	}
@@ -191,7 +194,8 @@ mount_do(const char *dir, const char *config, int fuse_fd, bool read_only, char 
 		return (0);
 	if (errno == EPERM)
 		return (refuse(-EPERM, ret_error,
-		    "cannot mount on %s: not permitted (start as root, or with CAP_SYS_ADMIN)", dir));
+		    "cannot mount on %s: not permitted (start as root, or with CAP_SYS_ADMIN)",
+		    dir));
 	return (refuse(-errno, ret_error, "cannot mount on %s: %s", dir, strerror(errno)));
 }
 

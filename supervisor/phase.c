@@ -15,25 +15,22 @@
 #include "common/timeutil.h"
 
 #include "supervisor/bury.h"
-#include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/health.h"
 #include "supervisor/helper.h"
 #include "supervisor/holders.h"
 #include "supervisor/mount.h"
 #include "supervisor/start.h"
+#include "supervisor/status.h"
+#include "supervisor/stop.h"
 #include "supervisor/super.h"
 
 #include "supervisor/guard.h"
 
 #define PROBE_LIMIT_US	 (60 * US_PER_S)
-#define LEAVE_LIMIT_US	 (10 * US_PER_S) /* SIGTERM to SIGKILL */
-#define RESTART_LIMIT_US (5 * US_PER_S)	 /* the same, with users waiting */
+#define RESTART_LIMIT_US (5 * US_PER_S) /* the same, with users waiting */
 #define LOOK_US		 (1 * US_PER_S)
 #define DETACHED_LOOK_US (20 * US_PER_MS)
-#define DRAIN_RETRY_US	 (5 * US_PER_S)
-
-static void begin_drain(struct super *);
 
 const char *
 phase_mount_point(const struct super *s)
@@ -116,8 +113,8 @@ phase_probed(struct super *s, int err)
 	s->phase = PHASE_RUNNING;
 	s->was_running = true;
 	/* From here on cachemgr says what the disk is doing, unless it already does. */
-	(void)atomic_compare_exchange_strong(&shm_state(&s->shm)->disk_state, &starting,
-	    DISK_RUNNING);
+	(void)atomic_compare_exchange_strong(
+	    &shm_state(&s->shm)->disk_state, &starting, DISK_RUNNING);
 	log_info("the disk is ready: file=%s", s->file);
 	start_report_success(s);
 	if (s->stop_wanted)
@@ -140,7 +137,7 @@ is_mounted_here(const struct super *s)
 	struct mount_entry e;
 
 	return (mount_find(s->conf->mount_point, &e) == 0 && strcmp(e.type, MOUNT_TYPE) == 0 &&
-	    strcmp(e.source, s->opt.config_real) == 0);
+		strcmp(e.source, s->opt.config_real) == 0);
 }
 
 /* Nobody sees the mount any more; is somebody still using what was mounted? */
@@ -149,7 +146,7 @@ mount_left(struct super *s)
 {
 	s->mounted = false;
 	if (!mount_alive(s->handed.fuse)) {
-		begin_drain(s);
+		stop_begin_drain(s);
 	} else if (s->phase != PHASE_DETACHED) {
 		s->phase = PHASE_DETACHED;
 		s->detached_us = now_us();
@@ -170,12 +167,13 @@ static void
 connection_ended(struct super *s)
 {
 	if (is_mounted_here(s)) {
-		log_err(0, "the kernel aborted the connection; users of the disk see errors: dir=%s",
+		log_err(0,
+		    "the kernel aborted the connection; users of the disk see errors: dir=%s",
 		    s->conf->mount_point);
 		mount_detach(s->conf->mount_point);
 	}
 	s->mounted = false;
-	begin_drain(s);
+	stop_begin_drain(s);
 }
 
 void
@@ -194,125 +192,14 @@ phase_unmounted(struct super *s, int err)
 	s->keep_dirty = false;
 	if (err == -EBUSY) {
 		holders_describe(s->conf->mount_point, who, sizeof(who));
-		log_warn("not stopped, the disk is in use: dir=%s by=%s", s->conf->mount_point, who);
-		control_stop_refused(s, "%s is in use by %s", s->conf->mount_point,
-		    *who != '\0' ? who : "somebody");
+		log_warn(
+		    "not stopped, the disk is in use: dir=%s by=%s", s->conf->mount_point, who);
+		control_stop_refused(
+		    s, "%s is in use by %s", s->conf->mount_point, *who != '\0' ? who : "somebody");
 	} else {
 		log_err(err, "cannot unmount: dir=%s", s->conf->mount_point);
-		control_stop_refused(s, "cannot unmount %s: %s", s->conf->mount_point,
-		    strerror(-err));
-	}
-}
-
-/* ---- stop ----------------------------------------------------------------------------------- */
-
-static uint64_t
-dirty_bytes(const struct super *s)
-{
-	return (atomic_load(&shm_state(&s->shm)->dirty_blocks) * s->shm.geo.block_size);
-}
-
-static void
-begin_ending(struct super *s)
-{
-	if (s->phase >= PHASE_ENDING)
-		return;
-	s->phase = PHASE_ENDING;
-	helper_kill(s);
-	if (s->mounted)
-		mount_detach(s->conf->mount_point);
-	s->mounted = false;
-	if (s->shm.base != NULL)
-		atomic_store(&shm_state(&s->shm)->stopping, 1);
-	for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++)
-		bury_ask_to_leave(s, &s->role[p], LEAVE_LIMIT_US);
-}
-
-static void
-send_stop(struct super *s)
-{
-	struct ipc_msg m = {.type = IPC_STOP, .slot = IPC_NO_SLOT,
-	    .flags = s->keep_dirty ? IPC_F_KEEP_DIRTY : 0};
-
-	s->stop_retry_us = TIME_NEVER;
-	if (command_send(s, m, phase_drained, NULL) < 0)
-		s->stop_retry_us = deadline_in_us(DRAIN_RETRY_US);
-}
-
-void
-phase_drained(struct super *s, void *arg, int status)
-{
-	(void)arg;
-	if (s->phase != PHASE_DRAINING)
-		return;
-	/* What is in memory alone is not given up: try again until the bucket has it. */
-	if (status < 0 && s->conf->cache_file == NULL) {
-		log_err(status, "changes could not be uploaded yet, trying again");
-		s->stop_retry_us = deadline_in_us(DRAIN_RETRY_US);
-		return;
-	}
-	s->left_dirty = dirty_bytes(s);
-	if (status < 0)
-		log_err(status, "cachemgr could not finish; changes stay in the cache file");
-	s->drain_failed = status < 0;
-	begin_ending(s);
-}
-
-/* The mount is gone, so nothing new comes.  Bring what is there to the bucket, or keep it. */
-static void
-begin_drain(struct super *s)
-{
-	struct role *fe = &s->role[PROC_FRONTEND];
-
-	s->phase = PHASE_DRAINING;
-	if (!s->conf->drain_on_stop && s->conf->cache_file != NULL)
-		s->keep_dirty = true;
-	atomic_store(&shm_state(&s->shm)->disk_state, DISK_STOPPING);
-	bury_ask_to_leave(s, fe, LEAVE_LIMIT_US);
-	if (s->handed.fuse >= 0)
-		close(s->handed.fuse);
-	s->handed.fuse = -1;
-	if (s->role[PROC_CACHEMGR].state == ROLE_GONE) {
-		begin_ending(s);
-		return;
-	}
-	log_info("%s: dirty_bytes=%llu",
-	    s->keep_dirty ? "stopping, changes stay in the cache file" : "uploading what is left",
-	    (unsigned long long)dirty_bytes(s));
-	send_stop(s);
-}
-
-int
-phase_stop(struct super *s, bool keep_dirty)
-{
-	int r;
-
-	switch (s->phase) {
-	case PHASE_ROLES:
-	case PHASE_PROBING:
-		s->stop_wanted = true;
-		super_fail(s, "stopped before it was ready");
-		return (0);
-	case PHASE_RUNNING:
-		s->keep_dirty = keep_dirty;
-		s->restart_next = 0;
-		s->phase = PHASE_UNMOUNTING;
-		if ((r = helper_start_umount(s)) < 0)
-			phase_unmounted(s, r);
-		return (0);
-	case PHASE_DRAINING:
-		/* A change of mind: the network is away, and the machine must go down. */
-		if (keep_dirty && !s->keep_dirty) {
-			s->keep_dirty = true;
-			send_stop(s);
-		}
-		return (0);
-	case PHASE_DETACHED:
-	case PHASE_UNMOUNTING:
-		s->keep_dirty = s->keep_dirty || keep_dirty;
-		return (0);
-	default:
-		return (0);
+		control_stop_refused(
+		    s, "cannot unmount %s: %s", s->conf->mount_point, strerror(-err));
 	}
 }
 
@@ -324,7 +211,7 @@ phase_failed(struct super *s)
 	switch (s->phase) {
 	case PHASE_ROLES:
 	case PHASE_PROBING:
-		begin_ending(s);
+		stop_begin_ending(s);
 		break;
 	case PHASE_RUNNING:
 	case PHASE_DETACHED:
@@ -335,11 +222,11 @@ phase_failed(struct super *s)
 		s->mounted = false;
 		helper_kill(s);
 		s->keep_dirty = s->conf->cache_file != NULL;
-		begin_drain(s);
+		stop_begin_drain(s);
 		break;
 	case PHASE_DRAINING:
 		if (s->role[PROC_CACHEMGR].state == ROLE_GONE)
-			begin_ending(s);
+			stop_begin_ending(s);
 		break;
 	default:
 		break;
@@ -350,7 +237,7 @@ bool
 phase_expects_end(const struct super *s, const struct role *r)
 {
 	return (r->proc == PROC_FRONTEND && s->phase >= PHASE_RUNNING &&
-	    (s->phase >= PHASE_DRAINING || !mount_alive(s->handed.fuse)));
+		(s->phase >= PHASE_DRAINING || !mount_alive(s->handed.fuse)));
 }
 
 bool
@@ -372,7 +259,8 @@ phase_role_died(struct super *s, const struct role *r, bool never, const char *o
 	if (phase_expects_end(s, r))
 		return (false); /* nothing left to serve: the timer sees the end of the mount */
 	/* With changes in memory alone, even a hopeless uploader is better than none. */
-	if (never && r->proc >= PROC_UPLOADER0 && s->conf->cache_file == NULL && dirty_bytes(s) > 0) {
+	if (never && r->proc >= PROC_UPLOADER0 && s->conf->cache_file == NULL &&
+	    status_dirty_bytes(s) > 0) {
 		super_fail(s, "%s", r->fail[0] != '\0' ? r->fail : obituary);
 		return (true);
 	}
@@ -440,7 +328,7 @@ phase_timers(struct super *s, uint64_t now)
 		return (now + LOOK_US);
 	case PHASE_DETACHED:
 		if (!mount_alive(s->handed.fuse)) {
-			begin_drain(s);
+			stop_begin_drain(s);
 			return (s->stop_retry_us);
 		}
 		/* The mount table changes a moment before the connection ends: no news yet. */
@@ -451,7 +339,7 @@ phase_timers(struct super *s, uint64_t now)
 		return (now + DETACHED_LOOK_US);
 	case PHASE_DRAINING:
 		if (now >= s->stop_retry_us)
-			send_stop(s);
+			stop_send(s);
 		return (s->stop_retry_us);
 	case PHASE_ENDING:
 		if (!bury_nobody_left(s))

@@ -27,7 +27,6 @@ bool	phase_may_start(const struct super *, uint32_t proc);
 void	phase_probed(struct super *, int err);		/* 0: the disk's file can be read */
 void	phase_unmounted(struct super *, int err);	/* 0: the mount is gone */
 void	phase_mounts_changed(struct super *);
-void	phase_drained(struct super *, void *arg, int status); /* cachemgr answered IPC_STOP */
 void	phase_failed(struct super *);			/* super_fail() was called */
 
 /* ---- wishes ------------------------------------------------------------------------------- */

@@ -19,10 +19,15 @@
 #include "supervisor/guard.h"
 
 /* Where each key is and who needs it; names as in conf_keys.def. */
-enum { S3 = CONF_S3, CACHE = CONF_CACHE, MOUNT = CONF_MOUNT, ALL = CONF_ALL };
+enum {
+	S3 = CONF_S3,
+	CACHE = CONF_CACHE,
+	MOUNT = CONF_MOUNT,
+	ALL = CONF_ALL
+};
 
 static const struct {
-	size_t	 offset, size;
+	size_t offset, size;
 	unsigned who;
 } keys[CONF_NKEYS] = {
 #define CONF_KEY(id, name, type, field, def, min, max, flags, needs, ...)                          \
@@ -77,8 +82,8 @@ say(char **ret_text, const char *text)
 }
 
 int
-set_key(struct super *s, const char *key, const char *value, struct ipc_msg *ret_msg,
-    char **ret_text)
+set_key(
+    struct super *s, const char *key, const char *value, struct ipc_msg *ret_msg, char **ret_text)
 {
 	int id = conf_key_find(key), r;
 
@@ -97,18 +102,21 @@ set_key(struct super *s, const char *key, const char *value, struct ipc_msg *ret
 	if (id == CONF_logLevel) {
 		(void)log_set_level(value);
 		(void)say(ret_text, "s3backerd logs at this level now, the others from their next "
-		    "start on (s3backerd restart)");
+				    "start on (s3backerd restart)");
 		return (SET_HERE);
 	}
 	if (id == CONF_flushTo)
 		atomic_store(&shm_state(&s->shm)->flush_to_bucket,
 		    s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
 	if ((keys[id].who & CONF_CACHE) != 0) {
-		*ret_msg = (struct ipc_msg){.type = IPC_SET, .off = (uint32_t)id, .slot = IPC_NO_SLOT,
+		*ret_msg = (struct ipc_msg){.type = IPC_SET,
+		    .off = (uint32_t)id,
+		    .slot = IPC_NO_SLOT,
 		    .arg = number_of(s, id)};
 		return (SET_BY_CACHEMGR);
 	}
 	if ((keys[id].who & CONF_S3) != 0)
-		(void)say(ret_text, "uploaders use it from their next start on (s3backerd restart)");
+		(void)say(
+		    ret_text, "uploaders use it from their next start on (s3backerd restart)");
 	return (SET_HERE);
 }

@@ -25,10 +25,10 @@ sizes_new_block(uint64_t size)
 	 * flight 1 MiB fills a gigabit.  Small disks get enough blocks to work with at all; very
 	 * large ones stay below a hundred million objects.
 	 */
-	uint64_t block = size <= 64 * MIB ? 64 * KIB
-	    : size <= GIB		  ? 256 * KIB
-	    : size <= 64 * TIB		  ? MIB
-					  : 4 * MIB;
+	uint64_t block = size <= 64 * MIB   ? 64 * KIB
+			 : size <= GIB	    ? 256 * KIB
+			 : size <= 64 * TIB ? MIB
+					    : 4 * MIB;
 
 	while (size % block != 0 && block > BLOCK_MIN)
 		block /= 2;
@@ -76,8 +76,10 @@ check(uint64_t size, uint64_t block, bool encrypt, char *error, size_t len)
 		(void)snprintf(error, len, "size = %s is not a multiple of blockSize = %s",
 		    text_of(size, a), text_of(block, b));
 	else if (size / block > UINT32_MAX)
-		(void)snprintf(error, len, "size = %s needs more than 2^32 - 1 blocks of %s: a larger "
-		    "blockSize is needed", text_of(size, a), text_of(block, b));
+		(void)snprintf(error, len,
+		    "size = %s needs more than 2^32 - 1 blocks of %s: a larger "
+		    "blockSize is needed",
+		    text_of(size, a), text_of(block, b));
 	else if (encrypt && block % 16 != 0)
 		(void)snprintf(error, len, "blockSize = %s cannot be encrypted", text_of(block, a));
 	else
@@ -92,7 +94,8 @@ choose_block(const struct sizes_in *in, struct sizes_out *o, char *error, size_t
 	char a[32], b[32];
 
 	if (in->bucket != BUCKET_EMPTY) {
-		(void)snprintf(error, len, "%s; set blockSize (4k is what the old program takes "
+		(void)snprintf(error, len,
+		    "%s; set blockSize (4k is what the old program takes "
 		    "without one; 1m is good for a new disk)",
 		    in->bucket == BUCKET_USED
 			? "the bucket holds blocks, but none that says how large they are"
@@ -123,7 +126,8 @@ sizes_resolve(const struct sizes_in *in, struct sizes_out *ret_sizes, char *erro
 	block = in->conf_block != 0 ? in->conf_block : in->found_block;
 	if (o.size == 0) {
 		(void)snprintf(error, len,
-		    "size: the bucket does not say how large the disk is; set size (e.g. size = 100g)");
+		    "size: the bucket does not say how large the disk is; set size (e.g. size = "
+		    "100g)");
 		return (-EINVAL);
 	}
 	if (block > UINT32_MAX)
@@ -134,7 +138,8 @@ sizes_resolve(const struct sizes_in *in, struct sizes_out *ret_sizes, char *erro
 	if ((r = check(o.size, o.block, in->encrypt, error, len)) < 0)
 		return (r);
 	if (in->found_size != 0 && (o.size != in->found_size || o.block != in->found_block))
-		(void)snprintf(o.note, sizeof(o.note), "force: the sizes that the bucket records are "
+		(void)snprintf(o.note, sizeof(o.note),
+		    "force: the sizes that the bucket records are "
 		    "overridden");
 	*ret_sizes = o;
 	return (0);

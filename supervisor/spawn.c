@@ -37,7 +37,9 @@ extern char **environ;
 const char *
 spawn_role_program(uint32_t proc)
 {
-	return (proc == PROC_FRONTEND ? "frontend" : proc == PROC_CACHEMGR ? "cachemgr" : "uploader");
+	return (proc == PROC_FRONTEND	? "frontend"
+		: proc == PROC_CACHEMGR ? "cachemgr"
+					: "uploader");
 }
 
 static int
@@ -213,7 +215,7 @@ spawn_self(const char *const argv[], pid_t *ret_pid)
 
 struct hello {
 	struct role_hello h;
-	int		  fd[ROLE_MAX_FDS];
+	int fd[ROLE_MAX_FDS];
 };
 
 static void
@@ -240,8 +242,8 @@ give_all(const struct super *s, struct hello *m, uint32_t proc)
 		for (uint32_t u = 0; u < s->shm.geo.nuploaders; u++)
 			give(m, ROLE_FD_UPBELL0 + u, o->upbell[u]);
 	} else {
-		give(m, ROLE_FD_UPBELL0 + (proc - PROC_UPLOADER0),
-		    o->upbell[proc - PROC_UPLOADER0]);
+		give(
+		    m, ROLE_FD_UPBELL0 + (proc - PROC_UPLOADER0), o->upbell[proc - PROC_UPLOADER0]);
 	}
 }
 
@@ -270,8 +272,9 @@ static int
 send_hello_without_keys(struct super *s, const struct role *r)
 {
 	size_t len, more;
-	char *text = conf_serialize(s->conf,
-	    r->proc == PROC_FRONTEND ? CONF_MOUNT : CONF_CACHE, &len), *all = NULL;
+	char *text =
+		 conf_serialize(s->conf, r->proc == PROC_FRONTEND ? CONF_MOUNT : CONF_CACHE, &len),
+	     *all = NULL;
 	int e;
 
 	if (text == NULL)

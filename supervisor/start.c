@@ -40,8 +40,7 @@ check_privilege(struct super *s)
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
 
-	if (syscall(SYS_capget, &head, data) == 0 &&
-	    (data[0].effective & 1u << CAP_SYS_ADMIN) != 0)
+	if (syscall(SYS_capget, &head, data) == 0 && (data[0].effective & 1u << CAP_SYS_ADMIN) != 0)
 		return (0);
 	super_fail(s, "mounting needs root (or CAP_SYS_ADMIN)");
 	return (-EPERM);
@@ -81,8 +80,10 @@ settle_mount_point(struct super *s)
 	int r;
 
 	if (s->conf->mount_point == NULL) {
-		super_fail(s, "%s: mountPoint: is missing (a directory; or start it by an entry in "
-		    "/etc/fstab)", s->opt.config_real);
+		super_fail(s,
+		    "%s: mountPoint: is missing (a directory; or start it by an entry in "
+		    "/etc/fstab)",
+		    s->opt.config_real);
 		return (-EINVAL);
 	}
 	/* Something is mounted there under this very name: no need to look further, it may be dead. */
@@ -201,8 +202,8 @@ tell_parent(struct super *s, const char *word, const char *text)
 		return;
 	n = snprintf(line, sizeof(line), "%s %s\n", word, text);
 	if (n > 0)
-		(void)write_full(s->parent_fd, line,
-		    (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+		(void)write_full(
+		    s->parent_fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
 /* Nobody reads our stderr any more; what roles say there is in the log. */
@@ -317,8 +318,8 @@ start_disk(struct super *s)
 	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)
 		return (code);
 	/* Until the user has been told, what matters is told by the pipe, not by the log. */
-	log_open("s3backerd", s->conf->log_to,
-	    conf_enum_word(CONF_logLevel, s->conf->log_level), s->opt.foreground);
+	log_open("s3backerd", s->conf->log_to, conf_enum_word(CONF_logLevel, s->conf->log_level),
+	    s->opt.foreground);
 	if (r == 0) {
 		(void)pidfile_write(s->pidfile);
 		log_notes(s);

@@ -14,8 +14,8 @@
 #include "common/counters.h"
 #include "common/timeutil.h"
 
-#include "supervisor/bury.h"
 #include "supervisor/health.h"
+#include "supervisor/heart.h"
 #include "supervisor/phase.h"
 #include "supervisor/super.h"
 
@@ -36,8 +36,9 @@ total(const struct super *s, unsigned counter)
 uint64_t
 status_dirty_bytes(const struct super *s)
 {
-	return (s->shm.base == NULL ? 0
-				    : LOAD(shm_state(&s->shm)->dirty_blocks) * s->shm.geo.block_size);
+	return (s->shm.base == NULL
+		    ? 0
+		    : LOAD(shm_state(&s->shm)->dirty_blocks) * s->shm.geo.block_size);
 }
 
 uint64_t
@@ -74,7 +75,7 @@ state_and_why(const struct super *s, char *why, size_t len)
 	if (state == DISK_DEGRADED || state == DISK_FENCED) {
 		(void)snprintf(why, len, "%.*s", (int)sizeof(shm_state(&s->shm)->why) - 1,
 		    shm_state(&s->shm)->why);
-	} else if (bury_degraded(s, why, len) != NULL || health_degraded(s, why, len)) {
+	} else if (heart_degraded(s, why, len) != NULL || health_degraded(s, why, len)) {
 		if (state == DISK_RUNNING)
 			state = DISK_DEGRADED;
 	}
@@ -103,9 +104,9 @@ cache_json(const struct super *s)
 	    (json_int_t)LOAD(st->dirty_blocks), "dirtyBytes", (json_int_t)status_dirty_bytes(s),
 	    "oldestDirtySec", oldest_dirty_s(s), "readHits",
 	    (json_int_t)(total(s, CTR_read_hits) + total(s, CTR_read_zero_hits)), "readMisses",
-	    (json_int_t)total(s, CTR_read_misses), "writeHits", (json_int_t)total(s, CTR_write_hits),
-	    "evictions", (json_int_t)total(s, CTR_evictions), "file",
-	    s->conf->cache_file != NULL ? s->conf->cache_file : "", "pendingDeletes",
+	    (json_int_t)total(s, CTR_read_misses), "writeHits",
+	    (json_int_t)total(s, CTR_write_hits), "evictions", (json_int_t)total(s, CTR_evictions),
+	    "file", s->conf->cache_file != NULL ? s->conf->cache_file : "", "pendingDeletes",
 	    (json_int_t)LOAD(st->pending_deletes)));
 }
 
@@ -115,9 +116,10 @@ durability_json(const struct super *s)
 	const struct ipc_state *st = shm_state(&s->shm);
 
 	return (json_pack("{s:s, s:I, s:I, s:I, s:I, s:f}", "flushTo",
-	    LOAD(st->flush_to_bucket) ? "bucket" : "cache", "acked", (json_int_t)LOAD(st->acked_seq),
-	    "local", (json_int_t)LOAD(st->local_seq), "bucket", (json_int_t)LOAD(st->bucket_seq),
-	    "behindBytes", (json_int_t)status_dirty_bytes(s), "behindSec", oldest_dirty_s(s)));
+	    LOAD(st->flush_to_bucket) ? "bucket" : "cache", "acked",
+	    (json_int_t)LOAD(st->acked_seq), "local", (json_int_t)LOAD(st->local_seq), "bucket",
+	    (json_int_t)LOAD(st->bucket_seq), "behindBytes", (json_int_t)status_dirty_bytes(s),
+	    "behindSec", oldest_dirty_s(s)));
 }
 
 static json_t *
@@ -127,8 +129,8 @@ verb_json(const struct super *s, unsigned ok, unsigned retried, unsigned failed,
 	    (json_int_t)total(s, retried), "failed", (json_int_t)total(s, failed));
 
 	if (bytes >= 0)
-		(void)json_object_set_new(o, "bytes",
-		    json_integer((json_int_t)total(s, (unsigned)bytes)));
+		(void)json_object_set_new(
+		    o, "bytes", json_integer((json_int_t)total(s, (unsigned)bytes)));
 	return (o);
 }
 
@@ -139,8 +141,8 @@ transfers_json(const struct super *s)
 	    verb_json(s, CTR_get_ok, CTR_get_retried, CTR_get_failed, CTR_get_bytes), "put",
 	    verb_json(s, CTR_put_ok, CTR_put_retried, CTR_put_failed, CTR_put_bytes), "delete",
 	    verb_json(s, CTR_delete_ok, CTR_delete_retried, CTR_delete_failed, -1), "list",
-	    verb_json(s, CTR_list_ok, CTR_list_retried, CTR_list_failed, CTR_list_bytes), "inFlight",
-	    (json_int_t)LOAD(shm_state(&s->shm)->in_flight), "uploadBytesPerSec",
+	    verb_json(s, CTR_list_ok, CTR_list_retried, CTR_list_failed, CTR_list_bytes),
+	    "inFlight", (json_int_t)LOAD(shm_state(&s->shm)->in_flight), "uploadBytesPerSec",
 	    (json_int_t)status_upload_rate(s)));
 }
 
@@ -156,11 +158,11 @@ processes_json(const struct super *s)
 		uint64_t since = LOAD(row->started_us);
 		uint32_t pid = LOAD(row->pid);
 
-		(void)json_array_append_new(list,
-		    json_pack("{s:s, s:I, s:f, s:I}", "role", proc_name(p, name, sizeof(name)),
-			"pid", (json_int_t)pid, "uptimeSec",
-			pid == 0 || since > now ? 0.0 : (double)(now - since) / US_PER_S,
-			"restarts", (json_int_t)LOAD(row->restarts)));
+		(void)json_array_append_new(
+		    list, json_pack("{s:s, s:I, s:f, s:I}", "role",
+			      proc_name(p, name, sizeof(name)), "pid", (json_int_t)pid, "uptimeSec",
+			      pid == 0 || since > now ? 0.0 : (double)(now - since) / US_PER_S,
+			      "restarts", (json_int_t)LOAD(row->restarts)));
 	}
 	return (list);
 }
@@ -176,8 +178,8 @@ status_json(const struct super *s)
 	if (s->shm.base != NULL)
 		state = state_and_why(s, why, sizeof(why));
 	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "version", S3B_VERSION, "state", state,
-	    "name", s->paths.name, "config", s->opt.config_real, "mountPoint",
-	    s->conf->mount_point, "pid", (json_int_t)getpid());
+	    "name", s->paths.name, "config", s->opt.config_real, "mountPoint", s->conf->mount_point,
+	    "pid", (json_int_t)getpid());
 	if (why[0] != '\0')
 		(void)json_object_set_new(o, "why", json_string(why));
 	if (s->shm.base == NULL)

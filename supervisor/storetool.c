@@ -45,7 +45,9 @@ int
 storetool_open(struct storetool *t, const struct vault *vault, bool foreground, int cancel_fd,
     char **ret_error)
 {
-	struct role_hello h = {.magic = IPC_MAGIC, .version = IPC_VERSION, .proc = PROC_UPLOADER0,
+	struct role_hello h = {.magic = IPC_MAGIC,
+	    .version = IPC_VERSION,
+	    .proc = PROC_UPLOADER0,
 	    .foreground = foreground};
 	size_t len;
 	const char *text = vault_text(vault, &len);
@@ -135,8 +137,8 @@ storetool_encode(const char *text, char *buf, size_t len)
 		if (isalnum((unsigned char)*text) || strchr("-_.:", *text) != NULL)
 			buf[used++] = *text;
 		else
-			used += (size_t)snprintf(buf + used, len - used, "%%%02X",
-			    (unsigned)(unsigned char)*text);
+			used += (size_t)snprintf(
+			    buf + used, len - used, "%%%02X", (unsigned)(unsigned char)*text);
 	}
 	buf[used] = '\0';
 }
@@ -243,7 +245,8 @@ storetool_ask(struct storetool *t, uint64_t limit_us, char **ret_error, const ch
 		if (n == -EPIPE)
 			return (ended(t, ret_error));
 		if (n < 0)
-			return (refuse((int)n, ret_error, "s3backer-uploader: %s", strerror((int)-n)));
+			return (
+			    refuse((int)n, ret_error, "s3backer-uploader: %s", strerror((int)-n)));
 		text[n] = '\0';
 		if (type == ROLE_FAIL)
 			return (refuse(-EIO, ret_error, "%s", text));

@@ -166,6 +166,7 @@ struct super {
 	bool		 stop_wanted;	/* stop as soon as the start is through */
 	bool		 drain_failed;	/* changes remain in the cache */
 	uint64_t	 left_dirty;	/* bytes that stayed in the cache file */
+	bool		 left_changes;	/* these, or blocks that are still to be deleted */
 	bool		 was_running;	/* it got as far as RUNNING */
 	char		*fail;		/* why the disk ends; NULL: because it was asked to */
 	uint32_t	 restart_next;	/* next row that `restart` replaces; 0: none under way */

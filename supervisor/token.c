@@ -26,9 +26,9 @@
 
 /* What the store says about a token. */
 struct held {
-	bool	 present;
+	bool present;
 	uint32_t value;
-	char	 etag[160], host[256], since[64], boot[64], pid[24], instance[64];
+	char etag[160], host[256], since[64], boot[64], pid[24], instance[64];
 };
 
 static int refuse(int err, char **ret_error, const char *fmt, ...)
@@ -75,7 +75,7 @@ read_first_line(const char *path, char *buf, size_t len)
 
 /* What this machine has noted about its last start of the disk; instance empty: nothing. */
 struct noted {
-	char	 instance[33];
+	char instance[33];
 	unsigned fence;
 };
 
@@ -147,11 +147,14 @@ refuse_held(const struct super *s, const struct held *h, char **ret_error)
 	char who[500];
 
 	if (h->value == TOKEN_SHARED)
-		return (refuse(-EBUSY, ret_error, "the disk is mounted in shared mode by other machines "
+		return (refuse(-EBUSY, ret_error,
+		    "the disk is mounted in shared mode by other machines "
 		    "(sharedDiskMode = yes joins them)"));
 	describe(h, who, sizeof(who));
-	return (refuse(-EBUSY, ret_error, "the disk is mounted by %s: stop it there; if that machine is "
-	    "dead for good: s3backerctl -c %s reset-mounted-flag", who, s->opt.config_real));
+	return (refuse(-EBUSY, ret_error,
+	    "the disk is mounted by %s: stop it there; if that machine is "
+	    "dead for good: s3backerctl -c %s reset-mounted-flag",
+	    who, s->opt.config_real));
 }
 
 /* ---- taking --------------------------------------------------------------------------------- */
@@ -181,8 +184,8 @@ make_body(const struct super *s, char *buf, size_t len)
 
 /* replace: over what `h` describes.  1: somebody was faster. */
 static int
-put_token(struct super *s, struct storetool *t, const struct held *h, bool replace,
-    char **ret_error)
+put_token(
+    struct super *s, struct storetool *t, const struct held *h, bool replace, char **ret_error)
 {
 	char body[2100], etag[480], fence[16];
 	int r;
@@ -192,8 +195,8 @@ put_token(struct super *s, struct storetool *t, const struct held *h, bool repla
 	make_body(s, body, sizeof(body));
 	storetool_encode(h->etag, etag, sizeof(etag));
 	if (replace)
-		r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-replace token=%08x body=%s etag=%s",
-		    s->token.value, body, etag);
+		r = storetool_ask(t, ASK_LIMIT_US, ret_error,
+		    "token-replace token=%08x body=%s etag=%s", s->token.value, body, etag);
 	else
 		r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-take token=%08x body=%s",
 		    s->token.value, body);
@@ -246,13 +249,15 @@ take(struct super *s, struct storetool *t, const struct held *h, const struct no
 	if (s->conf->fence == CONF_FENCE_STRONG && s->token.fence < 2 && !replace) {
 		(void)token_drop(s, t, &ignored);
 		free(ignored);
-		return (refuse(-ENOTSUP, ret_error, "fence = strong: this store cannot create an object "
+		return (refuse(-ENOTSUP, ret_error,
+		    "fence = strong: this store cannot create an object "
 		    "only if it is absent (fence = auto accepts that)"));
 	}
 	if (s->token.fence < 2 && !replace)
-		log_warn("the store cannot create an object only if it is absent: two machines that "
-			 "start in the same moment could both believe to be alone (fence = strong "
-			 "refuses such a store)");
+		log_warn(
+		    "the store cannot create an object only if it is absent: two machines that "
+		    "start in the same moment could both believe to be alone (fence = strong "
+		    "refuses such a store)");
 	return (0);
 }
 
@@ -330,7 +335,8 @@ token_reset(struct storetool *t, char **ret_text, char **ret_error)
 	if (r < 0)
 		return (r);
 	if (storetool_number(t->answer, "dropped", 10) == 0)
-		return (refuse(-EAGAIN, ret_error, "the token changed meanwhile: it was held by %s", who));
+		return (refuse(
+		    -EAGAIN, ret_error, "the token changed meanwhile: it was held by %s", who));
 	if (asprintf(ret_text, "released; it was held by %s", who) < 0)
 		*ret_text = NULL;
 	return (0);

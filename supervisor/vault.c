@@ -13,8 +13,8 @@
 #define VAULT_BYTES ((size_t)ROLE_PACKET_MAX) /* what a HELLO can carry, and a little more */
 
 struct vault {
-	size_t	len;
-	char	text[];
+	size_t len;
+	char text[];
 };
 
 int

@@ -72,10 +72,10 @@ answer(int sock, char *text)
 		return;
 	if (!first_line("answer.", word, reply, sizeof(reply)))
 		(void)snprintf(reply, sizeof(reply), "%s",
-		    strcmp(word, "detect") == 0		 ? "ok found=0 empty=1"
-			: strcmp(word, "token-get") == 0 ? "ok present=0"
-			: strcmp(word, "token-drop") == 0 ? "ok dropped=1"
-							 : "ok fence=strong etag=1");
+		    strcmp(word, "detect") == 0	      ? "ok found=0 empty=1"
+		    : strcmp(word, "token-get") == 0  ? "ok present=0"
+		    : strcmp(word, "token-drop") == 0 ? "ok dropped=1"
+						      : "ok fence=strong etag=1");
 	(void)role_send(sock, ROLE_TEXT, reply, strlen(reply) + 1, NULL, 0);
 }
 
@@ -111,8 +111,11 @@ serve(struct role_env *env, struct ipc_ring_end *in, struct ipc_ring_end *out)
 	int n = 0;
 
 	while (!is_held() && ipc_ring_pop(in, &m) == 0) {
-		struct ipc_msg done = {.type = IPC_DONE, .req_id = m.req_id, .block = m.block,
-		    .slot = m.slot, .slot_gen = m.slot_gen};
+		struct ipc_msg done = {.type = IPC_DONE,
+		    .req_id = m.req_id,
+		    .block = m.block,
+		    .slot = m.slot,
+		    .slot_gen = m.slot_gen};
 
 		if ((m.flags & IPC_F_MORE) != 0 || m.type == IPC_CANCEL)
 			continue;
@@ -134,7 +137,8 @@ be_uploader(struct role_env *env)
 
 	if (ipc_ring_attach(shm_ring(env->shm, SHM_RINGS_CM_UP, u), env->shm->geo.ring_msgs, &in) <
 		0 ||
-	    ipc_ring_attach(shm_ring(env->shm, SHM_RINGS_UP_CM, u), env->shm->geo.ring_msgs, &out) < 0)
+	    ipc_ring_attach(shm_ring(env->shm, SHM_RINGS_UP_CM, u), env->shm->geo.ring_msgs, &out) <
+		0)
 		role_fail(env, "stub: rings");
 	(void)role_ready(env, "stub");
 	while (!role_stop_requested && !role_orphaned(env)) {

@@ -19,14 +19,17 @@ answers(void)
 
 	ok(storetool_value(a, "host", buf, sizeof(buf)), "a value is found");
 	is_str(buf, "a b%", "and decoded");
-	ok(storetool_value(a, "since", buf, sizeof(buf)) && buf[0] == '\0', "an empty one is there");
+	ok(storetool_value(a, "since", buf, sizeof(buf)) && buf[0] == '\0',
+	    "an empty one is there");
 	ok(!storetool_value(a, "sin", buf, sizeof(buf)), "the beginning of a key is not the key");
 	ok(!storetool_value(a, "oken", buf, sizeof(buf)), "nor its end");
-	ok(storetool_value(a, "xtoken", buf, sizeof(buf)) && strcmp(buf, "1") == 0, "the whole one is");
+	ok(storetool_value(a, "xtoken", buf, sizeof(buf)) && strcmp(buf, "1") == 0,
+	    "the whole one is");
 	is_int(storetool_number(a, "token", 16), 0x0badcafe, "a number");
 	is_int(storetool_number(a, "nothing", 10), 0, "a number that is not there");
 	ok(storetool_value(a, "size", tiny, sizeof(tiny)) && strcmp(tiny, "123") == 0, "just fits");
-	ok(storetool_value(a, "token", tiny, sizeof(tiny)) && strlen(tiny) == 3, "is cut, not overrun");
+	ok(storetool_value(a, "token", tiny, sizeof(tiny)) && strlen(tiny) == 3,
+	    "is cut, not overrun");
 	ok(storetool_value(" k=a%2", "k", buf, sizeof(buf)) && strcmp(buf, "a%2") == 0,
 	    "half an escape is text");
 }
@@ -69,7 +72,8 @@ names(void)
 	struct disk_paths p;
 	char longname[200];
 
-	is_int(disk_paths_make("/etc/s3backer/mail.conf", "/run/x", NULL, &p), 0, "paths of a disk");
+	is_int(
+	    disk_paths_make("/etc/s3backer/mail.conf", "/run/x", NULL, &p), 0, "paths of a disk");
 	is_str(p.name, "mail", "named after its configuration");
 	is_str(p.sock, "/run/x/mail.sock", "socket");
 	is_str(p.state, "/run/x/mail.state", "state in runDir");
@@ -78,7 +82,8 @@ names(void)
 	is_str(p.state, "/var/c.state", "state beside the cache file");
 	memset(longname, 'n', sizeof(longname));
 	longname[sizeof(longname) - 1] = '\0';
-	is_int(disk_paths_make(longname, "/run/x", NULL, &p), -ENAMETOOLONG, "a name that is too long");
+	is_int(disk_paths_make(longname, "/run/x", NULL, &p), -ENAMETOOLONG,
+	    "a name that is too long");
 	is_int(disk_paths_make("d", longname, NULL, &p), -ENAMETOOLONG, "a directory that is");
 }
 

@@ -46,7 +46,8 @@ recorded(void)
 	ok(says("size = 2g") && says("size = 1g") && says("force"), "with both, and the way out");
 	in.force = true;
 	is_int(resolve(in), 0, "force");
-	ok(out.size == 2 * GIB && out.block == 4096 && out.note[0] != '\0', "overrides, and says so");
+	ok(out.size == 2 * GIB && out.block == 4096 && out.note[0] != '\0',
+	    "overrides, and says so");
 	in = found;
 	in.conf_block = 8192;
 	is_int(resolve(in), -EINVAL, "another block size is refused");
