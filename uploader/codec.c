@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * codec.c -- see codec.h.  The layers of an object are named in its Content-Encoding in the order
+ * in which they were applied: compression first, encryption last.
+ */
 #include "uploader/codec.h"
 
 #include <errno.h>
@@ -6,27 +10,81 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <zlib.h>
+#include <zstd.h>
 
+#include <bsd/string.h>
+
+#include "common/blockmath.h"
 #include "common/conf.h"
+#include "uploader/codec_crypt.h"
+#include "uploader/s3_sign.h"
 
 #include "uploader/guard.h"
 
+#define LAYERS_MAX 4
+
+enum layer {
+	LAYER_DEFLATE,
+	LAYER_ZSTD,
+	LAYER_ENCRYPT
+};
+
 struct codec {
 	const char *default_encoding; /* borrowed from the configuration */
+	uint32_t compress;	      /* enum conf_compress */
+	int level;
+	struct crypt *crypt; /* NULL: none */
+	char encoding[64], accept[96];
 };
+
+/* ---- open -------------------------------------------------------------------------------- */
+static int
+open_crypt(struct codec *c, const struct conf *conf, char **ret_error)
+{
+	char salt[1200];
+	int error;
+
+	if (conf->password == NULL) {
+		*ret_error = strdup("encrypt: no password (set password or passwordFile)");
+		return (-EACCES);
+	}
+	(void)snprintf(salt, sizeof(salt), "%s/%s",
+	    conf->bucket_name != NULL ? conf->bucket_name : "", conf->prefix_full);
+	error = crypt_new(conf->cipher, conf->password, salt, conf->key_length, &c->crypt);
+	explicit_bzero(salt, sizeof(salt));
+	if (error == -EINVAL &&
+	    asprintf(ret_error, "encrypt: %s with keyLength %u is not supported", conf->cipher,
+		conf->key_length) < 0)
+		*ret_error = NULL;
+	return (error);
+}
 
 int
 codec_open(const struct conf *conf, struct codec **ret_codec, char **ret_error)
 {
-	struct codec *c;
+	static const char *const method[] = {"", "deflate", "zstd"};
+	struct codec *c = calloc(1, sizeof(*c));
+	int error = 0;
 
-	if (conf->cipher != NULL || conf->compress_alg != CONF_COMPRESS_NONE) {
-		*ret_error = strdup("compress and encrypt are not supported by this version");
-		return (-EOPNOTSUPP);
-	}
-	if ((c = calloc(1, sizeof(*c))) == NULL)
+	if (c == NULL)
 		return (-ENOMEM);
 	c->default_encoding = conf->default_content_encoding;
+	if (!conf->store_is_dir) { /* a directory has nowhere to say how a file is coded */
+		c->compress = conf->compress_alg;
+		c->level = conf->compress_level;
+		if (conf->cipher != NULL)
+			error = open_crypt(c, conf, ret_error);
+	}
+	if (error < 0) {
+		codec_close(&c);
+		return (error);
+	}
+	(void)snprintf(c->encoding, sizeof(c->encoding), "%s%s%s%s", method[c->compress],
+	    c->compress != CONF_COMPRESS_NONE && c->crypt != NULL ? ", " : "",
+	    c->crypt != NULL ? "encrypt-" : "", c->crypt != NULL ? crypt_name(c->crypt) : "");
+	(void)snprintf(c->accept, sizeof(c->accept), "deflate, zstd%s%s",
+	    c->crypt != NULL ? ", encrypt-" : "", c->crypt != NULL ? crypt_name(c->crypt) : "");
 	*ret_codec = c;
 	return (0);
 }
@@ -34,6 +92,8 @@ codec_open(const struct conf *conf, struct codec **ret_codec, char **ret_error)
 void
 codec_close(struct codec **cp)
 {
+	if (*cp != NULL)
+		crypt_free(&(*cp)->crypt);
 	free(*cp);
 	*cp = NULL;
 }
@@ -41,22 +101,20 @@ codec_close(struct codec **cp)
 bool
 codec_is_plain(const struct codec *c)
 {
-	(void)c;
-	return (true);
+	return (c->compress == CONF_COMPRESS_NONE && c->crypt == NULL);
 }
 
 const char *
 codec_encoding(const struct codec *c)
 {
-	(void)c;
-	return (NULL);
+	return (codec_is_plain(c) ? NULL : c->encoding);
 }
 
+/* Asked for plain objects, a store (or what is in between) has no business to compress. */
 const char *
 codec_accept(const struct codec *c)
 {
-	(void)c;
-	return (NULL);
+	return (codec_is_plain(c) ? NULL : c->accept);
 }
 
 const char *
@@ -69,48 +127,198 @@ size_t
 codec_stored_max(const struct codec *c, size_t block_size)
 {
 	(void)c;
-	return (block_size);
+	return (
+	    max_u64(compressBound(block_size), ZSTD_compressBound(block_size)) + 2 * CRYPT_PAD_MAX);
+}
+
+/* ---- encode ------------------------------------------------------------------------------ */
+static int
+compress_block(const struct codec *c, const uint8_t *in, size_t len, uint8_t *out, size_t room,
+    size_t *ret_len)
+{
+	uLongf n = room;
+	size_t z;
+
+	switch (c->compress) {
+	case CONF_COMPRESS_DEFLATE:
+		if (compress2(out, &n, in, len,
+			c->level == CONF_LEVEL_DEFAULT ? Z_DEFAULT_COMPRESSION : c->level) != Z_OK)
+			return (-ENOMEM);
+		*ret_len = n;
+		return (0);
+	case CONF_COMPRESS_ZSTD:
+		z = ZSTD_compress(out, room, in, len,
+		    c->level == CONF_LEVEL_DEFAULT ? ZSTD_CLEVEL_DEFAULT : c->level);
+		if (ZSTD_isError(z))
+			return (-ENOMEM);
+		*ret_len = z;
+		return (0);
+	default:
+		memcpy(out, in, len);
+		*ret_len = len;
+		return (0);
+	}
 }
 
 int
 codec_encode(
     const struct codec *c, uint32_t block, const uint8_t *in, size_t len, struct codec_out *ret_out)
 {
-	(void)c, (void)block, (void)in;
-	memset(ret_out, 0, sizeof(*ret_out));
-	ret_out->len = len;
+	size_t room = codec_stored_max(c, len);
+	struct codec_out o = {.data = malloc(room)};
+	uint8_t mac[CRYPT_HMAC_LEN];
+	char hex[2 * CRYPT_HMAC_LEN + 1];
+	uint8_t *fit;
+	int error;
+
+	if (o.data == NULL)
+		return (-ENOMEM);
+	error = compress_block(c, in, len, o.data, room - CRYPT_PAD_MAX, &o.len);
+	if (error == 0 && c->crypt != NULL) {
+		error = crypt_encrypt(c->crypt, block, o.data, o.len, &o.len, mac);
+		sign_hex(mac, sizeof(mac), hex);
+		(void)snprintf(o.hmac, sizeof(o.hmac), "\"%s\"", hex);
+	}
+	if (error < 0) {
+		free(o.data);
+		return (error);
+	}
+	/* It waits for the network: what it does not need others may have. */
+	if ((fit = realloc(o.data, o.len)) != NULL)
+		o.data = fit;
+	*ret_out = o;
+	return (0);
+}
+
+/* ---- decode ------------------------------------------------------------------------------ */
+struct layers {
+	enum layer layer[LAYERS_MAX];
+	unsigned n;
+};
+
+/* Content-Encoding into layers, first applied first; section 2.3. */
+static int
+parse_layers(const struct codec *c, const char *encoding, struct layers *l, const char **ret_why)
+{
+	char copy[64], *rest = copy, *word;
+	bool encrypted = false;
+
+	l->n = 0;
+	*ret_why = "its Content-Encoding is not one that we know";
+	if (strlcpy(copy, encoding, sizeof(copy)) >= sizeof(copy))
+		return (-EBADMSG);
+	while ((word = strsep(&rest, ", \t")) != NULL) {
+		if (*word == '\0')
+			continue;
+		if (l->n == LAYERS_MAX)
+			return (-EBADMSG);
+		if (strcasecmp(word, "deflate") == 0) {
+			l->layer[l->n++] = LAYER_DEFLATE;
+		} else if (strcasecmp(word, "zstd") == 0) {
+			l->layer[l->n++] = LAYER_ZSTD;
+		} else if (strncasecmp(word, "encrypt-", 8) == 0) {
+			if (c->crypt == NULL) {
+				*ret_why = "it is encrypted, and encrypt is not configured";
+				return (-EBADMSG);
+			}
+			if (strcasecmp(word + 8, crypt_name(c->crypt)) != 0) {
+				*ret_why = "it is encrypted with another cipher than configured";
+				return (-EBADMSG);
+			}
+			encrypted = true;
+			l->layer[l->n++] = LAYER_ENCRYPT;
+		} else {
+			return (-EBADMSG);
+		}
+	}
+	if (c->crypt != NULL && !encrypted) {
+		*ret_why = "it was supposed to be encrypted, and is not";
+		return (-EBADMSG);
+	}
+	/* Nothing may lie below a compression. */
+	for (unsigned i = 1; i < l->n; i++)
+		if (l->layer[i] != LAYER_ENCRYPT)
+			return (-EBADMSG);
 	return (0);
 }
 
 int
 codec_check(const struct codec *c, const char *encoding, bool *ret_as_is, const char **ret_why)
 {
-	(void)c;
-	if (*encoding != '\0') {
-		*ret_why =
-		    strncasecmp(encoding, "encrypt", 7) == 0 || strstr(encoding, "encrypt-") != NULL
-			? "it is encrypted, and encrypt is not configured"
-			: "its Content-Encoding is not one that is configured";
+	const char *why = NULL;
+	struct layers l;
+
+	if (parse_layers(c, encoding, &l, &why) < 0) {
+		*ret_why = why;
 		return (-EBADMSG);
 	}
-	*ret_as_is = true;
+	*ret_as_is = l.n == 0;
 	return (0);
+}
+
+static bool
+parse_hmac(const char *text, uint8_t ret_hmac[CRYPT_HMAC_LEN])
+{
+	bool any = false;
+
+	if (strlen(text) != 2 * CRYPT_HMAC_LEN + 2 || text[0] != '"' ||
+	    text[2 * CRYPT_HMAC_LEN + 1] != '"' ||
+	    strspn(text + 1, "0123456789abcdefABCDEF") != 2 * CRYPT_HMAC_LEN)
+		return (false);
+	for (unsigned i = 0; i < CRYPT_HMAC_LEN; i++) {
+		unsigned byte;
+
+		if (sscanf(text + 1 + 2 * i, "%2x", &byte) != 1)
+			return (false);
+		ret_hmac[i] = (uint8_t)byte;
+		any = any || byte != 0;
+	}
+	return (any); /* all zeros stand for "none" */
+}
+
+static int
+decompress(enum layer layer, const uint8_t *in, size_t len, uint8_t *out, size_t out_len)
+{
+	uLongf n = out_len;
+	uLong used = len;
+
+	if (layer == LAYER_ZSTD)
+		return (ZSTD_decompress(out, out_len, in, len) == out_len ? 0 : -EBADMSG);
+	/* One stream that ends where the object ends. */
+	return (
+	    uncompress2(out, &n, in, &used) == Z_OK && n == out_len && used == len ? 0 : -EBADMSG);
 }
 
 int
 codec_decode(const struct codec *c, uint32_t block, const char *encoding, const char *hmac,
     uint8_t *in, size_t len, uint8_t *out, size_t out_len, const char **ret_why)
 {
-	bool as_is;
-	int error;
+	const char *why = NULL;
+	uint8_t mac[CRYPT_HMAC_LEN];
+	struct layers l;
+	int error = 0;
 
-	(void)block, (void)hmac;
-	if ((error = codec_check(c, encoding, &as_is, ret_why)) < 0)
-		return (error);
-	if (len != out_len) {
-		*ret_why = "its length is not that of a block";
+	if (parse_layers(c, encoding, &l, &why) < 0) {
+		*ret_why = why;
 		return (-EBADMSG);
 	}
-	memcpy(out, in, len);
-	return (0);
+	while (l.n > 0 && l.layer[l.n - 1] == LAYER_ENCRYPT && error == 0) {
+		l.n--;
+		why = "it has no valid signature";
+		error = parse_hmac(hmac, mac)
+			    ? crypt_decrypt(c->crypt, block, mac, in, len, &len, &why)
+			    : -EBADMSG;
+	}
+	if (error == 0 && l.n == 0) {
+		why = "its length is not that of a block";
+		error = len == out_len ? 0 : -EBADMSG;
+		if (error == 0)
+			memcpy(out, in, len);
+	} else if (error == 0) {
+		why = "it does not decompress to a block";
+		error = decompress(l.layer[0], in, len, out, out_len);
+	}
+	if (error < 0)
+		*ret_why = why;
+	return (error);
 }

@@ -42,6 +42,11 @@ static const struct way ways[] = {
     {"a store that only lists version 2", {"--fault", "list:nth=1:501", NULL}, {NULL}, false,
 	"00000005"},
     {"an upload limit", {NULL}, {"uploadLimit=8m", "downloadLimit=8m", NULL}, false, "00000005"},
+    {"deflate", {NULL}, {"compress", NULL}, false, "00000005"},
+    {"zstd", {NULL}, {"compress=zstd", "compress-level=1", NULL}, false, "00000005"},
+    {"encryption", {NULL}, {"encrypt=AES-256-CBC", "password=test", NULL}, false, "00000005"},
+    {"encryption, signature version 2", {NULL},
+	{"encrypt", "password=test", "authVersion=aws2", NULL}, false, "00000005"},
     {"virtual host", {NULL}, {"vhost", NULL}, false, "00000005"},
 };
 
@@ -65,6 +70,17 @@ call(struct pool *p, uint16_t type, uint64_t block, uint64_t arg, uint32_t slot)
 	return (type == IPC_LIST ? n : done.flags);
 }
 
+/* A range of a block: that and nothing else. */
+static bool
+part(struct pool *p)
+{
+	struct ipc_msg m = {.type = IPC_GET, .block = 3, .slot = 9, .off = 4096, .len = 8192}, done;
+
+	pool_clear(p, 9);
+	return (pool_call(p, &m, &done) && done.status == 0 && pool_holds(p, 9, 3, 3, 4096, 8192) &&
+		!pool_holds(p, 9, 3, 3, 0, 4096) && !pool_holds(p, 9, 3, 3, 12288, 4096));
+}
+
 static unsigned
 round_trip(struct pool *p)
 {
@@ -78,6 +94,7 @@ round_trip(struct pool *p)
 		bad += call(p, IPC_GET, b, 0, 10 + b) != IPC_F_HASCRC;
 		bad += !pool_holds(p, 10 + b, b, 3, 0, BLOCK);
 	}
+	bad += !part(p);
 	bad += (call(p, IPC_GET, 9, 0, 0) & IPC_F_ZERO) == 0;
 	bad += call(p, IPC_LIST, 0, 1000, 0) != 6;
 	bad += call(p, IPC_LIST, 2, 2, 0) != 2;
@@ -121,6 +138,53 @@ by_way(const struct way *w)
 	server_stop(&server);
 }
 
+static int
+get_status(struct pool *p, uint64_t block)
+{
+	struct ipc_msg m = {.type = IPC_GET, .block = block, .slot = 0, .len = BLOCK}, done;
+
+	return (pool_call(p, &m, &done) ? done.status : -ETIME);
+}
+
+static bool
+with(struct pool *p, const char *a, const char *b)
+{
+	const char *conf[] = {"bucket=bkt", server.url, "accessId=AKID", "accessKey=SECRET",
+	    "timeout=2s", "initialRetryPause=20", "maxRetryPause=3000", "mountPoint=/mnt",
+	    "size=16m", "blockSize=16k", "user=root", a, b, NULL};
+
+	return (pool_start(p, 1, 1024, BLOCK, 16, conf));
+}
+
+/* One bucket, several configurations: what may be read, and what must never be. */
+static void
+mixed(void)
+{
+	struct pool p;
+
+	if (!server_start(&server, false, NULL) || !with(&p, "compress", "quiet")) {
+		ok(false, "mixed: no server");
+		return;
+	}
+	pool_fill(&p, 0, 1, 3);
+	is_int(call(&p, IPC_PUT, 1, 0, 0), IPC_F_HASCRC, "mixed: a deflated block");
+	(void)pool_stop(&p);
+	(void)with(&p, "encrypt", "password=one");
+	pool_fill(&p, 0, 2, 3);
+	is_int(call(&p, IPC_PUT, 2, 0, 0), IPC_F_HASCRC, "mixed: an encrypted block");
+	is_int(get_status(&p, 1), -EIO, "mixed: what should be encrypted and is not: EIO");
+	(void)pool_stop(&p);
+	(void)with(&p, "encrypt", "password=two");
+	is_int(get_status(&p, 2), -EIO, "mixed: another password: EIO");
+	(void)pool_stop(&p);
+	(void)with(&p, "quiet", "quiet");
+	is_int(get_status(&p, 2), -EIO, "mixed: no password: EIO");
+	is_int(get_status(&p, 1), 0, "mixed: deflate needs no configuration");
+	ok(pool_holds(&p, 0, 1, 3, 0, BLOCK), "mixed: and is right");
+	(void)pool_stop(&p);
+	server_stop(&server);
+}
+
 static void
 by_directory(const char *prefix, const char *object)
 {
@@ -157,6 +221,7 @@ main(void)
 	(void)snprintf(ca, sizeof(ca), "cacert=%s/cert.pem", tmp);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		by_way(&ways[i]);
+	mixed();
 	by_directory("prefix=", "00000005");
 	by_directory("prefix=a/b/c-", "a/b/c-00000005");
 	by_directory("blockHashPrefix", "6a03ab82-00000005");
