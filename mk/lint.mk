@@ -70,7 +70,8 @@ format:
 	$(Q)$(CLANG_FORMAT) -i $(filter %.c,$(c_files))
 
 lint-shell:
-	$(Q)for s in $(wildcard $(scripts_files)); do bash -n $$s || exit; done
+	$(Q)for s in $(wildcard $(scripts_files)); do bash -n $$s || exit; done; \
+		for s in $(e2e); do [ -x $$s ] || { echo "$$s: not executable" >&2; exit 1; }; done
 
 # It has to see the queue macros, does not know __attribute__((cleanup)), and takes a callback's
 # argument names for an order.

@@ -18,6 +18,15 @@ fails() {
 	nothing_left "$*: nothing is left"
 }
 
+# The same where something else stays mounted and running.
+fails_on() {
+	local out status
+	out=$(timeout $((60 * slow)) s3backerd -c "$conf" start 2>&1)
+	status=$?
+	is "$status $(wc -l <<<"$out")" "1 1" "$2: one line, exit 1"
+	has "$out" "$1" "$2: which says what is wrong"
+}
+
 no_token() { # no_token sentence
 	is "$(keys | grep -c 's3backer-mounted$')" 0 "$1: no token in the bucket"
 }
@@ -33,6 +42,13 @@ write_conf baseURL=http://127.0.0.1:1/
 fails 'refused.*127\.0\.0\.1:1' "a closed port"
 write_conf baseURL=http://nowhere.invalid/
 fails 'nowhere\.invalid' "a name that does not resolve"
+
+write_conf region=eu-central-1 no-vhost=yes
+start_disk
+ok $? "the wrong region is no failure: the store says which it is" || disk_log
+stop_disk
+write_conf bucket="file://$work/nobucket" baseURL= accessId= accessKey=
+fails "$work/nobucket" "a directory store that is not there"
 
 write_conf size=
 fails 'size' "a new disk without a size"
@@ -73,10 +89,20 @@ no_token "a cache file that cannot be made"
 # A cache file of another disk.
 write_conf one prefix=one- blockCacheFile="$work/cache" blockCacheSize=64
 must_start
+put "$file" 0 100000 x
 stop_disk
+cp cache cache.before
 write_conf two prefix=two- blockCacheFile="$work/cache" blockCacheSize=64
 fails "$work/cache" "the cache file of another disk"
 no_token "the cache file of another disk"
+cmp -s cache cache.before
+ok $? "the cache file of another disk: it is as it was"
+random_file noise 2000000 noise
+cp noise noise.before
+write_conf three prefix=three- blockCacheFile="$work/noise" blockCacheSize=64
+fails "$work/noise" "a file that is no cache file"
+cmp -s noise noise.before
+ok $? "a file that is no cache file: it is as it was"
 
 # In the mount name space of this test there is no /dev/fuse.
 write_conf
@@ -103,6 +129,9 @@ ok $? "a pid file left by a power cut does not matter"
 out=$(s3backerd -c "$conf" start 2>&1)
 is $? 1 "already running: exit 1"
 is "$out" "s3backerd: $conf is already running: pid $(disk_pid)" "already running: the pid is named"
+write_conf second prefix=second- mountPoint="$mnt"
+fails_on "$mnt is in use" "the mount point of another disk"
+use_disk disk
 mkdir other
 sed "s/^runDir.*/runDir = ${run//\//\\/}/; s/^prefix.*//; \$a prefix = other-" "$conf" >other/disk.conf
 chmod 600 other/disk.conf
