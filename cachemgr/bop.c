@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/warm.h"
 
 int
 bop_open(struct cachemgr *cm)
@@ -64,6 +65,13 @@ bop_get(struct cachemgr *cm, uint32_t block)
 		return (NULL);
 	b->block = block;
 	b->cur = slot_table_find(&cm->tab, block, &sure);
+	if (b->cur == IPC_NO_SLOT && cm->warm != NULL) {
+		/* Now or never: what goes on from here would leave a kept slot behind. */
+		if (warm_take(cm, block))
+			b->cur = slot_table_find(&cm->tab, block, &sure);
+		else
+			warm_drop(cm, block);
+	}
 	b->base = b->up_slot = b->recorded_slot = IPC_NO_SLOT;
 	STAILQ_INIT(&b->waiters);
 	LIST_INSERT_HEAD(&cm->bops[bop_bucket(cm, block)], b, hash);

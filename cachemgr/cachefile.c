@@ -17,6 +17,7 @@
 
 #include "cachemgr/journal.h"
 #include "common/cachelayout.h"
+#include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/durable.h"
 #include "common/log.h"
@@ -26,7 +27,8 @@
 #define NAME_MAX_LEN 400
 
 struct super { /* decoded */
-	uint32_t version, block_size, nslots, token, clean;
+	uint32_t version, block_size, nslots, token, state;
+	uint8_t boot[12];
 	uint64_t nblocks;
 	uint8_t identity[16], name_hash[32];
 	char name[NAME_MAX_LEN];
@@ -54,11 +56,25 @@ disk_name(const struct conf *c, char name[NAME_MAX_LEN], uint8_t hash[32])
 	(void)strlcpy(name, full, NAME_MAX_LEN);
 }
 
+/* Which boot of the machine this is: what the page cache holds is lost only between two. */
+static void
+boot_id(uint8_t out[12])
+{
+	char text[64] = "";
+	AUTO_FILE FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	uint8_t hash[32];
+
+	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+		arc4random_buf(text, sizeof(text)); /* unknown: never the same */
+	gcry_md_hash_buffer(GCRY_MD_SHA256, hash, text, sizeof(text));
+	memcpy(out, hash, 12);
+}
+
 static void
 super_encode(const struct super *s, uint8_t out[SUPER_BYTES])
 {
 	uint32_t w[6] = {htole32(s->version), htole32(s->block_size), htole32(s->nslots),
-	    htole32(s->token), htole32(s->clean)};
+	    htole32(s->token), htole32(s->state)};
 	uint64_t n = htole64(s->nblocks);
 	uint32_t crc;
 
@@ -67,6 +83,7 @@ super_encode(const struct super *s, uint8_t out[SUPER_BYTES])
 	memcpy(out + 8, &w[0], 8);
 	memcpy(out + 16, &n, 8);
 	memcpy(out + 24, &w[2], 12);
+	memcpy(out + 36, s->boot, sizeof(s->boot));
 	memcpy(out + 48, s->identity, 16);
 	memcpy(out + 64, s->name_hash, 32);
 	memcpy(out + 96, s->name, NAME_MAX_LEN);
@@ -90,7 +107,8 @@ super_decode(const uint8_t in[SUPER_BYTES], struct super *s)
 	s->block_size = le32toh(w[1]);
 	s->nslots = le32toh(w[2]);
 	s->token = le32toh(w[3]);
-	s->clean = le32toh(w[4]);
+	s->state = le32toh(w[4]);
+	memcpy(s->boot, in + 36, sizeof(s->boot));
 	memcpy(s->identity, in + 48, 16);
 	memcpy(s->name_hash, in + 64, 32);
 	memcpy(s->name, in + 96, NAME_MAX_LEN);
@@ -100,18 +118,19 @@ super_decode(const uint8_t in[SUPER_BYTES], struct super *s)
 
 static int
 super_write(const struct cachefile *cf, const struct conf *c, const struct shm *shm, uint32_t token,
-    bool clean)
+    enum cachefile_state state)
 {
 	struct super s = {.version = 1,
 	    .block_size = shm->geo.block_size,
 	    .nslots = shm->geo.nslots,
 	    .nblocks = shm->geo.nblocks,
 	    .token = token,
-	    .clean = clean};
+	    .state = state};
 	uint8_t buf[SUPER_BYTES];
 	int error;
 
 	memcpy(s.identity, cf->identity, sizeof(s.identity));
+	boot_id(s.boot);
 	disk_name(c, s.name, s.name_hash);
 	super_encode(&s, buf);
 	if ((error = pwrite_full(cf->fd, buf, sizeof(buf), 0)) < 0)
@@ -121,9 +140,9 @@ super_write(const struct cachefile *cf, const struct conf *c, const struct shm *
 
 int
 cachefile_mark(const struct cachefile *cf, const struct conf *c, const struct shm *shm,
-    uint32_t token, bool clean)
+    uint32_t token, enum cachefile_state state)
 {
-	return (cf->memory ? 0 : super_write(cf, c, shm, token, clean));
+	return (cf->memory ? 0 : super_write(cf, c, shm, token, state));
 }
 
 /* Journal space is written once for real: later appends then change no metadata, only bytes. */
@@ -166,7 +185,7 @@ format_file(
 	cf->fresh = true;
 	cf->token = 0;
 	if ((error = clear_journal(cf->fd, shm)) < 0 ||
-	    (error = super_write(cf, c, shm, 0, true)) < 0)
+	    (error = super_write(cf, c, shm, 0, CACHEFILE_CLEAN)) < 0)
 		return (refuse(why, why_len, error, "cannot write the cache file %s: %s",
 		    c->cache_file, strerror(-error)));
 	return (0);
@@ -192,11 +211,16 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 		    c->cache_file, s->name, name));
 	if (s->block_size == shm->geo.block_size && s->nblocks == shm->geo.nblocks &&
 	    s->nslots == shm->geo.nslots) {
+		uint8_t boot[12];
+
+		boot_id(boot);
 		memcpy(cf->identity, s->identity, sizeof(cf->identity));
 		cf->token = s->token;
+		cf->synced =
+		    s->state != CACHEFILE_IN_USE || memcmp(boot, s->boot, sizeof(boot)) == 0;
 		return (0);
 	}
-	if (s->clean == 0)
+	if (s->state != CACHEFILE_CLEAN)
 		return (refuse(why, why_len, -EINVAL,
 		    "%s: the cache file holds changes that are not in the bucket, for "
 		    "blockSize=%u, "

@@ -12,8 +12,8 @@
  *	 16  8  blocks of the disk
  *	 24  4  slots
  *	 28  4  mount token of the disk while it was last in use, 0 = none
- *	 32  4  state: 1 clean (nothing in the file is needed), 0 in use
- *	 36 12  zero
+ *	 32  4  state: 0 in use; 1 clean: nothing in the file is needed; 2 ended well, with dirty blocks
+ *	 36 12  boot id of the machine, its first 12 bytes
  *	 48 16  identity of the file, random
  *	 64 32  SHA-256 of the disk's name (bucket and prefix, or directory)
  *	 96 ..  the name as text, NUL-terminated, cut at 400 bytes: for messages
@@ -29,11 +29,19 @@
 struct conf;
 struct shm;
 
+enum cachefile_state {
+	CACHEFILE_IN_USE,
+	CACHEFILE_CLEAN,
+	CACHEFILE_ENDED
+};
+
 struct cachefile {
 	int fd;		/* owned */
 	bool memory;	/* a memfd */
 	bool fresh;	/* just made, or cleared: no journal to read */
 	uint32_t token; /* as found in the superblock */
+	/* Nothing written to it can have been lost since: it was ended well, or the boot is the same. */
+	bool synced;
 	uint8_t identity[16];
 };
 
@@ -47,7 +55,7 @@ int cachefile_open(
 int cachefile_adopt(int fd, const struct conf *, const struct shm *, struct cachefile *ret,
     char *why, size_t why_len);
 /* Rewrites the superblock and makes it durable. */
-int cachefile_mark(
-    const struct cachefile *, const struct conf *, const struct shm *, uint32_t token, bool clean);
+int cachefile_mark(const struct cachefile *, const struct conf *, const struct shm *,
+    uint32_t token, enum cachefile_state);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * For each slot exactly one of these is true:
  *	FREE	on the free stack
- *	OLD	base or up_slot of a bop; or in limbo; or held for its record
+ *	OLD	base or up_slot of a bop; or in limbo; or held for its record; or kept (warm.h)
  *	linked	found under its block; clean: in an eviction queue or its block has a bop;
  *		dirty: its block has a bop that is dirty or uploads it, or its IPC_DIRTY is on the way
  * and the counts of blocks on lists are the counters.  O(slots); called when `debug` is set, and by
@@ -14,6 +14,7 @@
 
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/warm.h"
 #include "common/check.h"
 #include "common/log.h"
 
@@ -22,7 +23,8 @@ enum {
 	SEEN_BASE = 2,
 	SEEN_UP = 4,
 	SEEN_LIMBO = 8,
-	SEEN_HELD = 16
+	SEEN_HELD = 16,
+	SEEN_WARM = 32
 };
 
 static void
@@ -90,6 +92,9 @@ slots_check(struct cachemgr *cm)
 		mark(seen, cm, cm->limbo[i], SEEN_LIMBO);
 	if (cm->commit != NULL)
 		commit_visit_held(cm, seen, SEEN_HELD);
+	for (uint32_t s = 0; s < n; s++)
+		if (warm_holds(cm, s))
+			mark(seen, cm, s, SEEN_WARM);
 	mark_bops(seen, cm);
 	for (uint32_t s = 0; s < n; s++) {
 		uint64_t h = cm_head(cm, s);

@@ -31,6 +31,7 @@
 struct commit;
 struct evict;
 struct readahead;
+struct warm;
 
 /* A frontend request that waits for a block.  Freed when its DONE has been sent. */
 struct waiter {
@@ -163,6 +164,8 @@ struct cachemgr {
 	struct evict *evict;
 	struct readahead *ra;
 	struct commit *commit; /* NULL with a memory cache */
+	struct warm *warm;     /* kept from the last run; NULL when nothing is */
+	uint8_t *side_used;    /* per slot: its side table entry may be in use */
 
 	uint32_t ndirty, max_dirty; /* blocks on dirty or uploading */
 	uint64_t barrier;	    /* id given to blocks that become dirty now */
@@ -317,7 +320,7 @@ uint64_t lease_deadline(struct cachemgr *); /* monotonic */
 
 /* ---- survey.c ---- */
 void survey_start(struct cachemgr *);
-void survey_listed(struct cachemgr *, uint32_t block, uint64_t count);
+void survey_listed(struct cachemgr *, const struct ipc_msg *);
 void survey_done(struct cachemgr *, int status);
 void survey_note_put(struct cachemgr *, uint32_t block);
 

@@ -104,8 +104,8 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 		error = start_journal(cm, c);
 	if (error < 0)
 		return (error == -ENOENT ? -EUCLEAN : error);
-	if ((error = cachefile_mark(
-		 &c->file, cm->env->conf, cm->shm, atomic_load(&cm->st->token), false)) < 0)
+	if ((error = cachefile_mark(&c->file, cm->env->conf, cm->shm, atomic_load(&cm->st->token),
+		 CACHEFILE_IN_USE)) < 0)
 		return (error);
 	error = pthread_create(&c->thread, NULL, commit_thread, cm);
 	return (-error);
@@ -341,8 +341,8 @@ final_done(struct cachemgr *cm)
 {
 	struct commit *c = cm->commit;
 	bool clean = cm->ndirty == 0 && cm->npending == 0;
-	int error = cachefile_mark(
-	    &c->file, cm->env->conf, cm->shm, clean ? 0 : atomic_load(&cm->st->token), clean);
+	int error = cachefile_mark(&c->file, cm->env->conf, cm->shm,
+	    clean ? 0 : atomic_load(&cm->st->token), clean ? CACHEFILE_CLEAN : CACHEFILE_ENDED);
 
 	c->final = c->final_running = false;
 	cm_reply_sup(cm, c->final_req, error, cm->ndirty);

@@ -13,6 +13,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "cachemgr/cm.h"
+#include "cachemgr/warm.h"
 
 #define RETRY_US 1000000 /* a fetch that the uploader gave up, wanted by a writer or an upload */
 
@@ -105,13 +106,14 @@ fail_readers(struct cachemgr *cm, struct bop *b, int status)
 
 /* The bytes have arrived in a slot that is linked and that nobody wrote: it is the block now. */
 static void
-fill_is_current(struct cachemgr *cm, struct bop *b)
+fill_is_current(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 {
 	slot_valid_set(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
 	slot_set_state(cm, b->base, SLOT_LIVE);
 	if (b->fetch_ahead)
 		slot_set_flags(cm, b->base, SLOT_F_MARK, 0);
 	evict_insert(cm, b->base);
+	warm_note(cm, b->base, m);
 	b->base = IPC_NO_SLOT;
 	b->fetch = FETCH_NONE;
 }
@@ -159,7 +161,7 @@ fetch_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		if (zero_get(&cm->tab, b->block) == ZERO_UNKNOWN)
 			zero_change(cm, b->block, ZERO_PRESENT);
 		if (b->cur == b->base) {
-			fill_is_current(cm, b);
+			fill_is_current(cm, b, m);
 		} else {
 			slot_valid_set(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
 			b->fetch = FETCH_READY;

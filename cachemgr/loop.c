@@ -11,6 +11,7 @@
 #include "cachemgr/cachefile.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/warm.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/timeutil.h"
@@ -97,6 +98,13 @@ open_cache(struct cachemgr *cm, struct cachefile *cf)
 	cm->file = !cf->memory;
 }
 
+/* The token has been ours all the time since: nobody else can have had the disk (rule W2). */
+static bool
+is_our_token(const struct cachemgr *cm, const struct cachefile *cf)
+{
+	return (cf->token != 0 && cf->token == atomic_load(&cm->st->token));
+}
+
 int
 cachemgr_open(struct cachemgr *cm, struct role_env *env)
 {
@@ -128,13 +136,18 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		return (r);
 	cm->limbo = calloc(cm->shm->geo.nslots, sizeof(uint32_t));
 	cm->free_slot = calloc(cm->shm->geo.nslots, sizeof(uint32_t));
-	if (cm->limbo == NULL || cm->free_slot == NULL)
+	cm->side_used = calloc(cm->shm->geo.nslots, 1);
+	if (cm->limbo == NULL || cm->free_slot == NULL || cm->side_used == NULL)
 		return (-ENOMEM);
 	if (cm->file && (r = commit_open(cm, &cf, first)) < 0)
 		return (r);
 	if (!first) {
 		forget_uploads(cm);
 		if ((r = rebuild_from_segment(cm)) < 0)
+			return (r);
+		memset(cm->side_used, cm->file, cm->shm->geo.nslots);
+	} else if (cm->file && !cf.fresh) {
+		if ((r = warm_open(cm, cf.synced && is_our_token(cm, &cf))) < 0)
 			return (r);
 	}
 	slots_open(cm);

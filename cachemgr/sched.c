@@ -164,7 +164,7 @@ sched_handle(struct cachemgr *cm, uint32_t uploader, const struct ipc_msg *m)
 	}
 	if (m->type == IPC_LISTED) {
 		if (x->kind == XFER_LIST)
-			survey_listed(cm, (uint32_t)m->block, m->arg);
+			survey_listed(cm, m);
 		else
 			ctr_inc(cm->ctr, bad_messages);
 		return;

@@ -12,6 +12,7 @@
 #include "common/check.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/warm.h"
 
 void
 slots_open(struct cachemgr *cm)
@@ -51,6 +52,13 @@ slot_set_flags(struct cachemgr *cm, uint32_t slot, uint8_t set, uint8_t clear)
 		head_state(h)));
 }
 
+static void
+count_used(struct cachemgr *cm)
+{
+	atomic_store_explicit(
+	    &cm->st->used_slots, cm->shm->geo.nslots - cm->nfree, memory_order_relaxed);
+}
+
 uint32_t
 slot_alloc(struct cachemgr *cm)
 {
@@ -61,15 +69,17 @@ slot_alloc(struct cachemgr *cm)
 	if (cm->nfree > 0) {
 		slot = cm->free_slot[--cm->nfree];
 	} else {
-		slot = evict_one(cm);
+		slot = warm_evict(cm);
+		if (slot == IPC_NO_SLOT)
+			slot = evict_one(cm);
 		if (slot == IPC_NO_SLOT) {
 			if (cm->commit != NULL)
 				commit_wanted(cm); /* slots may only wait for their record */
 			return (IPC_NO_SLOT);
 		}
 	}
-	atomic_store_explicit(
-	    &cm->st->used_slots, cm->shm->geo.nslots - cm->nfree, memory_order_relaxed);
+	count_used(cm);
+	warm_strike(cm, slot);
 	return (slot);
 }
 
@@ -142,8 +152,7 @@ slot_free(struct cachemgr *cm, uint32_t slot)
 	MUST(cm->nfree < cm->shm->geo.nslots);
 	cm->free_slot[cm->nfree++] = slot;
 	cm->room_made = true;
-	atomic_store_explicit(
-	    &cm->st->used_slots, cm->shm->geo.nslots - cm->nfree, memory_order_relaxed);
+	count_used(cm);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "cachemgr/cm.h"
+#include "cachemgr/warm.h"
 
 #define RETRY_US 30000000
 
@@ -24,7 +25,11 @@ void
 survey_start(struct cachemgr *cm)
 {
 	struct ipc_msg m = {.type = IPC_LIST, .block = 0, .arg = cm->shm->geo.nblocks};
-	struct xfer *x = sched_start(cm, XFER_LIST, &m);
+	struct xfer *x;
+
+	if (cm->warm != NULL)
+		m.flags |= IPC_F_ETAG;
+	x = sched_start(cm, XFER_LIST, &m);
 
 	if (x == NULL)
 		return; /* asked again each turn while survey_wanted */
@@ -112,11 +117,15 @@ advance(struct cachemgr *cm, uint64_t to)
 }
 
 void
-survey_listed(struct cachemgr *cm, uint32_t block, uint64_t count)
+survey_listed(struct cachemgr *cm, const struct ipc_msg *m)
 {
+	uint64_t count = m->arg;
+	uint32_t block = (uint32_t)m->block;
 	uint64_t end = (uint64_t)block + count;
 
 	ctr_add(cm->ctr, survey_keys, count);
+	if (cm->warm != NULL && count == 1 && !was_put(cm, block))
+		warm_listed(cm, block, m->etag);
 	if (cm->survey_sorted && block > atomic_load(&cm->st->survey_next))
 		advance(cm, block);
 	for (uint64_t i = block; i < end; i++)
@@ -138,6 +147,7 @@ survey_done(struct cachemgr *cm, int status)
 	cm->pend_blocked = false;
 	if (status == 0 && believable) {
 		advance(cm, cm->shm->geo.nblocks);
+		warm_listing_done(cm);
 		log_info("survey of the bucket is complete: blocks=%llu",
 		    (unsigned long long)ctr_get(cm->ctr, survey_keys));
 	} else {

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/warm.h"
 
 #define BATCH_BLOCKS 1000 /* names in one bulk delete (S3's limit) */
 #define BATCHES_MAX  16	  /* batches in flight */
@@ -120,6 +121,7 @@ trim_handle(struct cachemgr *cm, const struct ipc_msg *m)
 {
 	uint64_t end = m->block + m->arg;
 
+	warm_trim(cm, m->block, end);
 	if (m->arg <= cm->shm->geo.nslots) {
 		for (uint64_t i = m->block; i < end; i++)
 			trim_block(cm, (uint32_t)i);

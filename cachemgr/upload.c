@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/warm.h"
 
 #define RETRY_US    1000000
 #define RATE_WINDOW 200000 /* us over which the upload rate is measured */
@@ -123,6 +124,10 @@ upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		atomic_store(&cm_slot(cm, b->cur)->cseq, b->up_wseq);
 		slot_set_state(cm, b->cur, SLOT_LIVE);
 		evict_insert(cm, b->cur);
+		if (zero)
+			warm_strike(cm, b->cur);
+		else
+			warm_note(cm, b->cur, m);
 		b->recorded_slot = IPC_NO_SLOT; /* what is on record is about to end */
 		if (cm->commit != NULL)
 			commit_note_clean(cm, b->cur);

@@ -56,7 +56,8 @@ enum {
 	IPC_F_READAHEAD = 1 << 4,  /* GET: nobody waits for it yet */
 	IPC_F_ZERO = 1 << 5,	   /* DONE of GET: no object, the block is zero; of PUT: deleted */
 	IPC_F_HASCRC = 1 << 6,	   /* DONE: arg is the CRC-32 of the whole block */
-	IPC_F_ALL = (1 << 7) - 1
+	IPC_F_ETAG = 1 << 7,	   /* LIST: one LISTED for each block, with its ETag */
+	IPC_F_ALL = (1 << 8) - 1
 };
 
 struct ipc_msg {	      /* exactly one cache line; transient, native endian */

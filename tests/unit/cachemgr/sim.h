@@ -12,6 +12,7 @@
 #define S3B_TESTS_SIM_H
 
 #include <errno.h>
+#include <gcrypt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,8 @@ flush_ends(void)
 
 static uint8_t bucket[BLOCKS][BSIZE];
 static bool exists[BLOCKS];
+static uint32_t version[BLOCKS]; /* its ETag: grows with every PUT */
+static uint32_t versions;
 
 /* ---- the world around cachemgr ----------------------------------------------------------- */
 
@@ -428,6 +431,19 @@ up_take(void)
 	}
 }
 
+/* What a DONE says about the object: ETag and checksum. */
+static void
+speak_of(uint64_t block, struct ipc_msg *reply)
+{
+	uint8_t crc[4];
+
+	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, bucket[block], BSIZE);
+	reply->arg =
+	    (uint32_t)crc[0] << 24 | (uint32_t)crc[1] << 16 | (uint32_t)crc[2] << 8 | crc[3];
+	reply->flags |= IPC_F_HASCRC;
+	memcpy(reply->etag, &version[block], sizeof(version[block]));
+}
+
 static void
 put_object(const struct ipc_msg *m, unsigned i, struct ipc_msg *reply)
 {
@@ -444,6 +460,8 @@ put_object(const struct ipc_msg *m, unsigned i, struct ipc_msg *reply)
 			memset(now + sub * SUB, 0, SUB);
 		}
 	memcpy(bucket[m->block], now, BSIZE);
+	version[m->block] = ++versions;
+	speak_of(m->block, reply);
 	exists[m->block] = false;
 	for (uint32_t k = 0; k < BSIZE; k++)
 		exists[m->block] |= now[k] != 0;
@@ -456,9 +474,11 @@ get_object(const struct ipc_msg *m, struct ipc_msg *reply)
 {
 	if (!exists[m->block])
 		reply->flags |= IPC_F_ZERO;
-	else
+	else {
+		speak_of(m->block, reply);
 		(void)!pwrite(
 		    cache_fd, bucket[m->block], BSIZE, (off_t)shm_slot_off(&shm, m->slot));
+	}
 }
 
 static void
@@ -471,6 +491,7 @@ list_objects(const struct ipc_msg *m)
 		    .arg = 1,
 		    .slot = IPC_NO_SLOT};
 
+		memcpy(l.etag, &version[b], sizeof(version[b]));
 		if (exists[b])
 			(void)ipc_ring_push(&up_out, &l);
 	}
@@ -661,6 +682,7 @@ world_open(uint64_t seed)
 		if (rnd(2) == 0)
 			continue;
 		exists[b] = true;
+		version[b] = ++versions;
 		for (uint32_t s = 0; s < NSUB; s++) {
 			model_reset(b, s, ++serial);
 			for (uint32_t k = 0; k < SUB; k += 4)
