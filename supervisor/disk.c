@@ -128,7 +128,9 @@ ask_store(struct super *s)
 	char *error = NULL;
 	int r;
 
-	r = storetool_open(&t, s->vault, s->opt.foreground, s->sig_fd, &error);
+	r = storetool_open(&t, s->vault, s->opt.foreground, &error);
+	t.cancel_fd = s->sig_fd;
+	t.parent_fd = s->parent_fd;
 	if (r == 0 && (r = settle_sizes(s, &t, &error)) == 0)
 		r = token_acquire(s, &t, &error);
 	storetool_close(&t);
@@ -264,7 +266,7 @@ give_token_back(struct super *s, char *warning, size_t len)
 		    "marked as mounted by this machine");
 		return;
 	}
-	r = storetool_open(&t, s->vault, s->opt.foreground, -1, &error);
+	r = storetool_open(&t, s->vault, s->opt.foreground, &error);
 	if (r == 0)
 		r = token_drop(s, &t, &error);
 	storetool_close(&t);

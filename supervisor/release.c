@@ -59,7 +59,7 @@ release_token(struct super *s)
 		conf_wipe_text(&conf_text, len);
 	}
 	if (r == 0)
-		r = storetool_open(&t, s->vault, false, -1, &error);
+		r = storetool_open(&t, s->vault, false, &error);
 	if (r == 0)
 		r = token_reset(&t, &text, &error);
 	storetool_close(&t);

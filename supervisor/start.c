@@ -306,6 +306,10 @@ log_notes(struct super *s)
 {
 	for (const char *const *n = conf_notes(s->conf); *n != NULL; n++)
 		log_info("%s", *n);
+	if (s->conf->metrics_listen != NULL)
+		start_report_note(s,
+		    "metricsListen: not in this version; s3backerctl metrics prints "
+		    "the same");
 }
 
 int

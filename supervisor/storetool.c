@@ -42,8 +42,7 @@ refuse(int err, char **ret_error, const char *fmt, ...)
 }
 
 int
-storetool_open(struct storetool *t, const struct vault *vault, bool foreground, int cancel_fd,
-    char **ret_error)
+storetool_open(struct storetool *t, const struct vault *vault, bool foreground, char **ret_error)
 {
 	struct role_hello h = {.magic = IPC_MAGIC,
 	    .version = IPC_VERSION,
@@ -54,7 +53,7 @@ storetool_open(struct storetool *t, const struct vault *vault, bool foreground, 
 	char *packet;
 	int r;
 
-	*t = (struct storetool){.sock = -1, .err_fd = -1, .cancel_fd = cancel_fd};
+	*t = (struct storetool){.sock = -1, .err_fd = -1, .cancel_fd = -1, .parent_fd = -1};
 	r = spawn_program("uploader", &t->sock, foreground ? NULL : &t->err_fd, &t->pid);
 	if (r < 0)
 		return (refuse(r, ret_error, "cannot start s3backer-uploader: %s", strerror(-r)));
@@ -181,15 +180,16 @@ static int
 await(struct storetool *t, uint64_t deadline, char **ret_error)
 {
 	for (;;) {
-		struct pollfd p[3] = {{.fd = t->sock, .events = POLLIN},
-		    {.fd = t->err_fd, .events = POLLIN}, {.fd = t->cancel_fd, .events = POLLIN}};
-		int n = poll(p, 3, deadline_left_ms(deadline));
+		struct pollfd p[4] = {{.fd = t->sock, .events = POLLIN},
+		    {.fd = t->err_fd, .events = POLLIN}, {.fd = t->cancel_fd, .events = POLLIN},
+		    {.fd = t->parent_fd}};
+		int n = poll(p, 4, deadline_left_ms(deadline));
 
 		if (n == 0)
 			return (refuse(-ETIMEDOUT, ret_error, "the store does not answer"));
 		if (n < 0 && errno != EINTR)
 			return (refuse(-errno, ret_error, "poll: %s", strerror(errno)));
-		if (n > 0 && p[2].revents != 0 && is_cancelled(t))
+		if (n > 0 && ((p[2].revents != 0 && is_cancelled(t)) || p[3].revents != 0))
 			return (refuse(-EINTR, ret_error, "stopped before it was ready"));
 		if (n > 0 && p[1].revents != 0 &&
 		    words_read(&t->words, t->err_fd, "uploader") < 0) {

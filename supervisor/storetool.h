@@ -24,13 +24,13 @@ struct storetool {
 	pid_t	pid;
 	int	sock, err_fd;
 	int	cancel_fd;	/* signalfd: TERM and INT end the waiting; -1: none */
+	int	parent_fd;	/* pipe to who typed `start`: his leaving ends it, too; -1: none */
 	struct words words;	/* what it wrote to stderr */
 	char	answer[4096];	/* the last one, without the first word */
 };
 
 /* quiet: its stderr is kept for the error line instead of being shared. */
-int	storetool_open(struct storetool *, const struct vault *, bool foreground, int cancel_fd,
-	    char **ret_error);
+int	storetool_open(struct storetool *, const struct vault *, bool foreground, char **ret_error);
 void	storetool_close(struct storetool *);	/* idempotent */
 
 /* 0: "ok ..." is in answer.  1: "held ..." is.  Else -errno of the "error ..." or our own. */

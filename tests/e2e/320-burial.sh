@@ -64,6 +64,15 @@ kill -TERM "$(disk_pid)"
 wait "$starter"
 is $? 1 "stopped while the store is silent: exit 1"
 has "$(cat out)" 'stopped before it was ready' "and says so"
+nothing_left "nothing is left"
+: >stub/asked
+s3backerd -c "$conf" start >out 2>&1 &
+starter=$!
+wait_for 10 grep -q token-get stub/asked
+kill "$starter"
+wait "$starter" 2>/dev/null
+wait_for 5 is_gone
+ok $? "who typed start goes away: the process in the background gives up"
 rm stub/silent.token-get
 nothing_left "nothing is left"
 
