@@ -21,6 +21,7 @@
 #include "ipc/state.h"
 
 #include "common/blockmath.h"
+#include "common/confine.h"
 #include "common/log.h"
 #include "common/role.h"
 #include "common/timeutil.h"
@@ -40,18 +41,19 @@
 
 #define BATCH	     256
 #define BEAT_US	     US_PER_S
-#define STOP_WAIT_US (10 * US_PER_S)	/* for what was read before we were told to stop */
+#define STOP_WAIT_US (10 * US_PER_S) /* for what was read before we were told to stop */
 
 struct frontend {
-	struct volume	volume;
+	struct volume volume;
 	struct session *session;
-	struct lane	lane;	/* of the completion thread */
+	struct lane lane; /* of the completion thread */
 };
 
 static void
 frontend_open(struct frontend *fe, struct role_env *env)
 {
 	struct volume *v = &fe->volume;
+	char *why = NULL;
 	int r;
 
 	if (env->shm == NULL || env->fd[ROLE_FD_FUSE] < 0 || env->fd[ROLE_FD_CACHE] < 0)
@@ -64,6 +66,8 @@ frontend_open(struct frontend *fe, struct role_env *env)
 	lane_init(&fe->lane, v, 0);
 	/* We are below a file system: memory the kernel frees for us must not wait for us. */
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if ((r = confine_role_why("frontend", env->conf, &why)) < 0)
+		role_fail(env, "%s", why != NULL ? why : strerror(-r));
 }
 
 /*
@@ -76,7 +80,7 @@ await_burial(struct role_env *env)
 	uint64_t next_line = now_us() + 5 * US_PER_S;
 
 	while (atomic_load(&env->me->buried_by) + 1 < env->epoch && !role_stop_requested &&
-	    !role_orphaned(env)) {
+	       !role_orphaned(env)) {
 		ipc_bell_clear(env->bell, -1);
 		ipc_bell_wait(env->bell, now_us() + 5 * US_PER_MS);
 		atomic_store(&env->me->beat_us, now_us());
@@ -146,7 +150,7 @@ int
 main(void)
 {
 	static struct frontend fe;
-	struct role_env env;
+	static struct role_env env;
 	int r;
 
 	role_start(&env);
