@@ -2,11 +2,13 @@
 /*
  * nullfs.c -- a FUSE file system that does nothing: the limit of the machine for ours.
  *
- *	nullfs [-s SIZE] [-n THREADS] [-l] [-i] [-p FILE] MOUNTPOINT
+ *	nullfs [-s SIZE] [-n THREADS] [-l] [-i] [-m] [-p FILE] MOUNTPOINT
  *	  -s	size of the one file, in bytes (default 1 GiB)
  *	  -n	threads reading /dev/fuse (default: as the frontend, 2 per core, at least 4)
  *	  -l	libfuse's own multi-threaded loop instead of such threads
  *	  -i	directIO for every opener
+ *	  -m	reads come from, and writes go to, SIZE bytes of memory: what it costs that every
+ *		block is another one, which no cache of real blocks escapes
  *	  -p	pass-through: reads, writes and fsync go to FILE (made SIZE long)
  *
  * Reads are answered from one page-cached buffer, writes are forgotten, nothing is looked up.  It
@@ -31,22 +33,25 @@
 
 static uint64_t size = 1u << 30;
 static bool direct;
-static int pass = -1;		/* the file behind, or -1 */
-static char *bytes;		/* MAX_IO bytes that answer every read */
+static int pass = -1; /* the file behind, or -1 */
+static bool memory;
+static char *bytes; /* MAX_IO bytes that answer every read; with -m the whole file */
 static struct fuse_session *se;
 
 static void
 op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;
-	conn->want &= ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
-	    FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_READDIRPLUS |
-	    FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
-	conn->want |= conn->capable & (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ |
-	    FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV);
+	conn->want &=
+	    ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
+			FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_READDIRPLUS |
+			FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+	conn->want |= conn->capable &
+		      (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
+			  FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV);
 	conn->max_write = MAX_IO;
-	conn->max_background = 256;
-	conn->congestion_threshold = 192;
+	conn->max_background = 1024;
+	conn->congestion_threshold = 768;
 }
 
 static void
@@ -105,11 +110,11 @@ op_read(fuse_req_t req, fuse_ino_t ino, size_t len, off_t off, struct fuse_file_
 	else if (len > size - (uint64_t)off)
 		len = size - (uint64_t)off;
 	if (pass < 0) {
-		(void)fuse_reply_buf(req, bytes, len);
+		(void)fuse_reply_buf(req, memory ? bytes + off : bytes, len);
 		return;
 	}
-	bv.buf[0] = (struct fuse_buf){.size = len, .flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK,
-	    .fd = pass, .pos = off};
+	bv.buf[0] = (struct fuse_buf){
+	    .size = len, .flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK, .fd = pass, .pos = off};
 	(void)fuse_reply_data(req, &bv, 0);
 }
 
@@ -123,6 +128,8 @@ op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t len, off_t off,
 	(void)fi;
 	if (pass >= 0)
 		n = pwrite(pass, buf, len, off);
+	else if (memory && (uint64_t)off + len <= size)
+		memcpy(bytes + off, buf, len);
 	if (n < 0)
 		(void)fuse_reply_err(req, errno);
 	else
@@ -146,16 +153,21 @@ op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)fuse_reply_err(req, 0);
 }
 
-static const struct fuse_lowlevel_ops ops = {.init = op_init, .lookup = op_lookup,
-    .getattr = op_getattr, .open = op_open, .read = op_read, .write = op_write, .fsync = op_fsync,
+static const struct fuse_lowlevel_ops ops = {.init = op_init,
+    .lookup = op_lookup,
+    .getattr = op_getattr,
+    .open = op_open,
+    .read = op_read,
+    .write = op_write,
+    .fsync = op_fsync,
     .flush = op_flush};
 
 /* The frontend's loop: one buffer per thread, reused for ever. */
 static void *
 loop(void *arg)
 {
-	char *mem = mmap(NULL, MAX_IO + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-	    -1, 0);
+	char *mem =
+	    mmap(NULL, MAX_IO + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	(void)arg;
 	while (!fuse_session_exited(se)) {
@@ -197,27 +209,44 @@ main(int argc, char **argv)
 	bool libs_loop = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:lip:")) != -1) {
+	while ((c = getopt(argc, argv, "s:n:limp:")) != -1) {
 		switch (c) {
-		case 's': size = strtoull(optarg, NULL, 0); break;
-		case 'n': threads = (unsigned)atoi(optarg); break;
-		case 'l': libs_loop = true; break;
-		case 'i': direct = true; break;
-		case 'p': file = optarg; break;
-		default: return (2);
+		case 's':
+			size = strtoull(optarg, NULL, 0);
+			break;
+		case 'n':
+			threads = (unsigned)atoi(optarg);
+			break;
+		case 'l':
+			libs_loop = true;
+			break;
+		case 'i':
+			direct = true;
+			break;
+		case 'm':
+			memory = true;
+			break;
+		case 'p':
+			file = optarg;
+			break;
+		default:
+			return (2);
 		}
 	}
 	if (optind + 1 != argc) {
 		(void)fprintf(stderr, "usage: nullfs [options] MOUNTPOINT\n");
 		return (2);
 	}
-	if (file != NULL && ((pass = open(file, O_RDWR | O_CREAT, 0600)) < 0 ||
-	    ftruncate(pass, (off_t)size) < 0)) {
+	if (file != NULL &&
+	    ((pass = open(file, O_RDWR | O_CREAT, 0600)) < 0 || ftruncate(pass, (off_t)size) < 0)) {
 		perror(file);
 		return (1);
 	}
-	bytes = mmap(NULL, MAX_IO, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	memset(bytes, 0x5a, MAX_IO);
+	bytes = mmap(NULL, memory ? size : MAX_IO, PROT_READ | PROT_WRITE,
+	    memory ? MAP_SHARED | MAP_ANONYMOUS : MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		return (1);
+	memset(bytes, 0x5a, memory ? size : MAX_IO);
 	se = fuse_session_new(&args, &ops, sizeof(ops), NULL);
 	if (se == NULL || fuse_session_mount(se, argv[optind]) < 0)
 		return (1);

@@ -31,31 +31,31 @@
 #define EPOCH_CHECK_US (200 * US_PER_MS)
 
 struct ticket {
-	struct outmsg *out;	/* NULL: free */
-	uint32_t       seq;	/* tells the answers to earlier holders apart */
-	uint32_t       ring_pos; /* tail of the ring when it was pushed */
-	bool	       sent;
+	struct outmsg *out; /* NULL: free */
+	uint32_t seq;	    /* tells the answers to earlier holders apart */
+	uint32_t ring_pos;  /* tail of the ring when it was pushed */
+	bool sent;
 };
 
-struct told {			/* an announcement that found the ring full */
+struct told { /* an announcement that found the ring full */
 	STAILQ_ENTRY(told) link;
-	struct ipc_msg	   msg;
+	struct ipc_msg msg;
 };
 
 struct channel {
-	struct volume	   *v;
-	struct ipc_bell	   *cm_bell;
-	struct proc_slot   *cm;
-	struct ipc_ring_end from_cm;	/* completion thread only */
+	struct volume *v;
+	struct ipc_bell *cm_bell;
+	struct proc_slot *cm;
+	struct ipc_ring_end from_cm; /* completion thread only */
 
-	pthread_mutex_t	    lock;	/* all below */
+	pthread_mutex_t lock; /* all below */
 	struct ipc_ring_end to_cm;
-	struct ticket	   *ticket;
-	uint32_t	    ntickets, nfree;
-	uint32_t	   *free;	/* stack of ticket numbers */
-	uint32_t	    unsent;	/* tickets to be asked again */
-	uint32_t	    cm_epoch;	/* of the cachemgr that was asked */
-	uint32_t	    waiting;	/* length of both lines */
+	struct ticket *ticket;
+	uint32_t ntickets, nfree;
+	uint32_t *free;	   /* stack of ticket numbers */
+	uint32_t unsent;   /* tickets to be asked again */
+	uint32_t cm_epoch; /* of the cachemgr that was asked */
+	uint32_t waiting;  /* length of both lines */
 	STAILQ_HEAD(, told) tells;
 	STAILQ_HEAD(, outmsg) asks;
 };
@@ -118,7 +118,7 @@ static uint64_t
 ticket_id(const struct channel *c, uint32_t i)
 {
 	return ((uint64_t)(c->v->env->epoch & 0xffff) << 48 |
-	    (uint64_t)(c->ticket[i].seq & 0xffffff) << 24 | i);
+		(uint64_t)(c->ticket[i].seq & 0xffffff) << 24 | i);
 }
 
 /*----------------------------------------------------------------------
@@ -329,8 +329,7 @@ channel_tend(struct channel *c, uint64_t now)
 	note_epoch(c);
 	any = send_waiting(c);
 	/* Questions that wait for a ticket need no alarm: an answer frees one. */
-	if (c->unsent > 0 || !STAILQ_EMPTY(&c->tells) ||
-	    (!STAILQ_EMPTY(&c->asks) && c->nfree > 0))
+	if (c->unsent > 0 || !STAILQ_EMPTY(&c->tells) || (!STAILQ_EMPTY(&c->asks) && c->nfree > 0))
 		next = now + RETRY_US;
 	else if (c->nfree < c->ntickets)
 		next = now + EPOCH_CHECK_US;

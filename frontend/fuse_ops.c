@@ -41,10 +41,10 @@
 #include "frontend/volume.h"
 #include "frontend/guard.h"
 
-#define FOR_EVER      31536000.0 /* seconds: names and attributes change by nobody but us */
-#define FH_DIRECT     1u
-#define BACKGROUND    1024 /* requests the kernel may have open in the background */
-#define CONGESTED     768
+#define FOR_EVER   31536000.0 /* seconds: names and attributes change by nobody but us */
+#define FH_DIRECT  1u
+#define BACKGROUND 1024 /* requests the kernel may have open in the background */
+#define CONGESTED  768
 
 _Thread_local struct lane *fuse_ops_lane;
 
@@ -59,12 +59,14 @@ static void
 op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	(void)userdata;
-	conn->want &= ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
-	    FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_READDIRPLUS |
-	    FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+	conn->want &=
+	    ~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
+			FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_IOCTL_DIR | FUSE_CAP_READDIRPLUS |
+			FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	/* The kernel's pages of the file stay right: nobody changes it behind its back. */
-	conn->want |= conn->capable & (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ |
-	    FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV);
+	conn->want |= conn->capable &
+		      (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO |
+			  FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_HANDLE_KILLPRIV);
 	conn->max_write = FE_MAX_IO;
 	conn->max_background = BACKGROUND;
 	conn->congestion_threshold = CONGESTED;
@@ -135,8 +137,9 @@ op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct
 		return;
 	}
 	if (ino == FE_INO_FILE && (to_set & FUSE_SET_ATTR_MTIME) != 0)
-		atomic_store(&v->mtime, (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0 ?
-		    (int64_t)time(NULL) : (int64_t)attr->st_mtime);
+		atomic_store(&v->mtime, (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0
+					    ? (int64_t)time(NULL)
+					    : (int64_t)attr->st_mtime);
 	(void)fuse_reply_attr(req, &st, attributes(v, ino, &st));
 }
 
@@ -146,8 +149,8 @@ op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_f
 	const struct conf *c = volume_of(req)->env->conf;
 	const struct {
 		const char *name;
-		fuse_ino_t  ino;
-		mode_t	    mode;
+		fuse_ino_t ino;
+		mode_t mode;
 	} entry[] = {{".", FUSE_ROOT_ID, S_IFDIR}, {"..", FUSE_ROOT_ID, S_IFDIR},
 	    {c->filename, FE_INO_FILE, S_IFREG}, {c->stats_filename, FE_INO_STATS, S_IFREG}};
 	char buf[2048];
@@ -177,7 +180,10 @@ static void
 op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
 	struct volume *v = volume_of(req);
-	struct statvfs sv = {.f_bsize = 4096, .f_frsize = 4096, .f_files = 3, .f_namemax = 255,
+	struct statvfs sv = {.f_bsize = 4096,
+	    .f_frsize = 4096,
+	    .f_files = 3,
+	    .f_namemax = 255,
 	    .f_blocks = (fsblkcnt_t)div_up(v->size, 4096)};
 
 	(void)ino;
@@ -250,8 +256,8 @@ op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file
 	else if ((uint64_t)off >= v->size || size == 0)
 		(void)fuse_reply_buf(req, NULL, 0);
 	else
-		request_read(fuse_ops_lane, req, (uint64_t)off,
-		    min_u64(size, v->size - (uint64_t)off));
+		request_read(
+		    fuse_ops_lane, req, (uint64_t)off, min_u64(size, v->size - (uint64_t)off));
 }
 
 static void
@@ -272,7 +278,7 @@ op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off
 	if (ino != FE_INO_FILE)
 		error = EACCES;
 	else if (error == 0 && (uint64_t)off >= v->size && size > 0)
-		error = ENOSPC;		/* like a block device at its end */
+		error = ENOSPC; /* like a block device at its end */
 	if (error != 0)
 		refuse(req, error);
 	else if (size == 0)
@@ -283,8 +289,8 @@ op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off
 }
 
 static void
-op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
-    struct fuse_file_info *fi)
+op_fallocate(
+    fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len, struct fuse_file_info *fi)
 {
 	struct volume *v = volume_of(req);
 	bool punch = mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
@@ -297,7 +303,7 @@ op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, off_t len,
 	else if (!punch && !zero && (mode & ~FALLOC_FL_KEEP_SIZE) != 0)
 		error = EOPNOTSUPP;
 	else if (error == 0 && end > v->size && !punch)
-		error = ENOSPC;		/* it cannot grow, and has nothing behind its end */
+		error = ENOSPC; /* it cannot grow, and has nothing behind its end */
 	if (error != 0) {
 		refuse(req, error);
 		return;

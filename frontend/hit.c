@@ -51,7 +51,7 @@ lane_release(struct lane *l)
 	l->held = 0;
 	l->niov = 0;
 	if (wanted)
-		volume_ring_cachemgr(l->v);	/* H5 */
+		volume_ring_cachemgr(l->v); /* H5 */
 }
 
 /* Eviction wants to know what is used; up to three hits since it last looked make a difference. */
@@ -235,11 +235,11 @@ hit_copy(struct lane *l, const struct block_span *sp, char *dst)
 }
 
 /* ---- writing --------------------------------------------------------------------------- */
-struct put {			/* one write into a slot */
+struct put { /* one write into a slot */
 	const struct block_span *sp;
-	const char *src;	/* NULL: zeros */
-	uint32_t    first, last; /* sub-blocks touched */
-	uint32_t    fill_head, fill_tail; /* bytes of zeros in front and behind */
+	const char *src;	       /* NULL: zeros */
+	uint32_t first, last;	       /* sub-blocks touched */
+	uint32_t fill_head, fill_tail; /* bytes of zeros in front and behind */
 };
 
 /* pwritev(2) of zeros, data, zeros; the area of zeros is as long as a request, so cut into such. */
@@ -328,12 +328,12 @@ put_invalid(struct lane *l, uint32_t slot, uint64_t h, struct put *p, bool *ret_
 
 	if (p->src == NULL && (head_flags(h) & SLOT_F_ZBASE) != 0 &&
 	    !slot_valid_any(s, p->first, p->last))
-		return (HIT);	/* zero already */
+		return (HIT); /* zero already */
 	if (!plan_fill(v, s, h, p))
 		return (MISS);
 	if (p->fill_head != 0 || p->fill_tail != 0) {
 		(void)pthread_rwlock_wrlock(lock);
-		(void)plan_fill(v, s, h, p);	/* another may have been faster */
+		(void)plan_fill(v, s, h, p); /* another may have been faster */
 	} else {
 		(void)pthread_rwlock_rdlock(lock);
 	}
@@ -347,7 +347,9 @@ hit_write(struct lane *l, const struct block_span *sp, const char *src, bool gra
 {
 	struct volume *v = l->v;
 	const struct shm *shm = v->env->shm;
-	struct put p = {.sp = sp, .src = src, .first = sp->off >> shm->sub_shift,
+	struct put p = {.sp = sp,
+	    .src = src,
+	    .first = sp->off >> shm->sub_shift,
 	    .last = (sp->off + sp->len - 1) >> shm->sub_shift};
 	bool announce = false;
 	struct ipc_slot *s;

@@ -9,23 +9,19 @@
  * "Status 0" from cachemgr means "look again", not "it is there": the slot may be gone already, and
  * is then asked for again.
  */
-#define FUSE_USE_VERSION 314
 #include "frontend/request.h"
 
 #include <errno.h>
-#include <fuse_lowlevel.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ipc/bell.h"
 #include "ipc/state.h"
 
 #include "common/blockmath.h"
 #include "common/counters.h"
-#include "common/inject.h"
 #include "common/log.h"
 #include "common/role.h"
 #include "common/timeutil.h"
@@ -33,101 +29,41 @@
 #include "frontend/channel.h"
 #include "frontend/hit.h"
 #include "frontend/iobuf.h"
+#include "frontend/reply.h"
 #include "frontend/throttle.h"
 #include "frontend/volume.h"
 #include "frontend/guard.h"
 
-#define COPY_MOST  (64u << 10)	/* a waiting write up to this is copied; above it keeps the buffer */
-#define ASK_SPOKEN 1000		/* a piece asked for this often is worth a line in the log */
-
-enum kind { REQ_READ, REQ_WRITE, REQ_TRIM, REQ_FLUSH };
+#define COPY_MOST  (64u << 10) /* a waiting write up to this is copied; above it keeps the buffer */
+#define ASK_SPOKEN 1000	       /* a piece asked for this often is worth a line in the log */
 
 struct piece {
-	struct outmsg	  out;	/* first: the channel hands it back */
-	struct request	 *req;
+	struct outmsg out; /* first: the channel hands it back */
+	struct request *req;
 	struct block_span span;
-	char		 *data;	/* where it goes or comes from; NULL: zeros, or straight from the cache */
-	uint32_t	  asked;
+	char *data; /* where it goes or comes from; NULL: zeros, or straight from the cache */
+	uint32_t asked;
 };
 
 struct request {
-	struct volume	*v;
+	struct volume *v;
 	struct fuse_req *fuse;
-	enum kind	 kind;
-	bool		 sync;		/* flush before the reply */
-	uint64_t	 len;
-	char		*data;		/* read: the bytes to be; write: those of the user */
-	struct iobuf	*buf;		/* data lies in it; owned */
-	char		*mem;		/* or in this; owned */
-	uint64_t	 held_us;	/* throttled since */
-	_Atomic uint32_t open;		/* pieces not done; + 1 while being made */
-	_Atomic int	 error;		/* 0 or -errno, the first one */
-	uint32_t	 npieces, room;
-	struct piece	 flush;
-	struct piece	 piece[];
+	enum reply_kind kind;
+	bool sync; /* flush before the reply */
+	uint64_t len;
+	char *data;	       /* read: the bytes to be; write: those of the user */
+	struct iobuf *buf;     /* data lies in it; owned */
+	char *mem;	       /* or in this; owned */
+	uint64_t held_us;      /* throttled since */
+	_Atomic uint32_t open; /* pieces not done; + 1 while being made */
+	_Atomic int error;     /* 0 or -errno, the first one */
+	uint32_t npieces, room;
+	struct piece flush;
+	struct piece piece[];
 };
 
-/* ---- replies --------------------------------------------------------------------------- */
-static void
-reply_error(struct volume *v, struct fuse_req *fuse, int error)
-{
-	ctr_inc(v->env->counters, io_errors);
-	(void)fuse_reply_err(fuse, -error);
-}
-
-static void
-count_sent(struct volume *v, int sent, uint64_t len)
-{
-	if (sent == 0) {
-		ctr_inc(v->env->counters, read_ops);
-		ctr_add(v->env->counters, read_bytes, len);
-	} else if (sent != -ENOENT) {	/* ENOENT: the user did not wait for it */
-		/* EFAULT: the disk under the cache; the kernel has answered EIO for us. */
-		ctr_inc(v->env->counters, io_errors);
-		log_err(sent, "a read could not be answered from the cache");
-	}
-}
-
-/* From the lane's iov, which is let go. */
-static void
-reply_lane(struct lane *l, struct fuse_req *fuse, uint64_t len)
-{
-	int r;
-
-	INJECT("frontend.read.before-reply");
-	if (l->niov == 1)
-		r = fuse_reply_buf(fuse, l->iov[0].iov_base, l->iov[0].iov_len);
-	else
-		r = fuse_reply_iov(fuse, l->iov, (int)l->niov);
-	lane_release(l);
-	count_sent(l->v, r, len);
-}
-
-static void
-reply_done(struct volume *v, struct fuse_req *fuse, enum kind kind, uint64_t len)
-{
-	struct counters *c = v->env->counters;
-
-	INJECT("frontend.write.before-reply");
-	if (kind == REQ_FLUSH) {
-		ctr_inc(c, flush_ops);
-		(void)fuse_reply_err(fuse, 0);
-		return;
-	}
-	atomic_fetch_add(&v->env->state->acked_seq, 1);
-	atomic_store_explicit(&v->mtime, (int64_t)time(NULL), memory_order_relaxed);
-	if (kind == REQ_WRITE) {
-		ctr_inc(c, write_ops);
-		ctr_add(c, write_bytes, len);
-		(void)fuse_reply_write(fuse, len);
-	} else {
-		ctr_inc(c, trim_ops);
-		(void)fuse_reply_err(fuse, 0);
-	}
-}
-
 static uint64_t
-admit(struct volume *v, enum kind kind, uint64_t len, uint64_t *ret_now)
+admit(struct volume *v, enum reply_kind kind, uint64_t len, uint64_t *ret_now)
 {
 	uint64_t rate = atomic_load_explicit(&v->env->state->write_rate, memory_order_relaxed);
 
@@ -139,7 +75,8 @@ admit(struct volume *v, enum kind kind, uint64_t len, uint64_t *ret_now)
 
 /* ---- the object ------------------------------------------------------------------------ */
 static struct request *
-request_new(struct volume *v, struct fuse_req *fuse, enum kind kind, uint64_t len, uint32_t room)
+request_new(
+    struct volume *v, struct fuse_req *fuse, enum reply_kind kind, uint64_t len, uint32_t room)
 {
 	struct request *q = calloc(1, sizeof(*q) + room * sizeof(q->piece[0]));
 
@@ -184,7 +121,7 @@ held_long_enough(void *arg)
 static void
 acknowledge(struct request *q)
 {
-	struct volume *v = q->v;	/* once held, q may be gone before we look again */
+	struct volume *v = q->v; /* once held, q may be gone before we look again */
 	uint64_t due = admit(v, q->kind, q->len, &q->held_us);
 	int r = -1;
 
@@ -210,14 +147,13 @@ request_finish(struct lane *l, struct request *q)
 		reply_error(q->v, q->fuse, error);
 		request_free(q);
 	} else if (q->kind == REQ_READ) {
-		INJECT("frontend.read.before-reply");
 		if (q->data == NULL)
-			reply_lane(l, q->fuse, q->len);	/* its only piece was a hit just now */
+			reply_lane(l, q->fuse, q->len); /* its only piece was a hit just now */
 		else
-			count_sent(q->v, fuse_reply_buf(q->fuse, q->data, q->len), q->len);
+			reply_data(q->v, q->fuse, q->data, q->len);
 		request_free(q);
 	} else if (q->kind != REQ_FLUSH && q->flush.asked == 0 &&
-	    (q->sync || atomic_load(&q->v->env->state->write_through) != 0)) {
+		   (q->sync || atomic_load(&q->v->env->state->write_through) != 0)) {
 		q->open = 1;
 		q->flush.req = q;
 		ask(&q->flush, IPC_FLUSH);
@@ -289,7 +225,7 @@ piece_try(struct lane *l, struct piece *p, bool granted)
 void
 request_answered(struct outmsg *out, int status, void *arg)
 {
-	struct piece *p = (struct piece *)out;	/* its first member */
+	struct piece *p = (struct piece *)out; /* its first member */
 	struct request *q = p->req;
 	struct lane *l = arg;
 	enum ipc_type again = IPC_NONE;
@@ -390,7 +326,7 @@ request_read(struct lane *l, struct fuse_req *fuse, uint64_t off, uint64_t len)
 		reply_error(v, fuse, -ENOMEM);
 		return;
 	}
-	if (n == 1) {			/* a miss, or it would have fitted into the lane */
+	if (n == 1) { /* a miss, or it would have fitted into the lane */
 		(void)span_next(&off, &len, bs, &sp);
 		ctr_inc(c, read_misses);
 		/* Nothing is left to do here, and the one who finishes must be the one who hits. */
@@ -408,7 +344,7 @@ static bool
 keep_data(struct lane *l, struct request *q, const char *src, uint64_t len)
 {
 	if (len > COPY_MOST) {
-		q->buf = l->buf;	/* the thread gets another one */
+		q->buf = l->buf; /* the thread gets another one */
 		l->buf = NULL;
 		q->data = (char *)(uintptr_t)src;
 		return (true);
@@ -446,8 +382,8 @@ write_pieces(struct lane *l, struct request *q, uint64_t off, uint64_t len, char
 }
 
 void
-request_write(struct lane *l, struct fuse_req *fuse, uint64_t off, uint64_t len, const char *src,
-    bool sync)
+request_write(
+    struct lane *l, struct fuse_req *fuse, uint64_t off, uint64_t len, const char *src, bool sync)
 {
 	struct volume *v = l->v;
 	uint32_t bs = v->env->shm->geo.block_size;
@@ -472,11 +408,12 @@ request_write(struct lane *l, struct fuse_req *fuse, uint64_t off, uint64_t len,
 		reply_done(v, fuse, REQ_WRITE, len);
 		return;
 	}
-	if (r == MISS) {		/* that piece was taken off the range: put it back */
+	if (r == MISS) { /* that piece was taken off the range: put it back */
 		rest_off -= sp.len;
 		rest += sp.len;
 	}
-	q = request_new(v, fuse, REQ_WRITE, len, (uint32_t)range_blocks_touched(rest_off, rest, bs));
+	q = request_new(
+	    v, fuse, REQ_WRITE, len, (uint32_t)range_blocks_touched(rest_off, rest, bs));
 	if (q == NULL || (rest > 0 && !keep_data(l, q, src + (len - rest), rest))) {
 		if (q != NULL)
 			request_free(q);
@@ -484,7 +421,7 @@ request_write(struct lane *l, struct fuse_req *fuse, uint64_t off, uint64_t len,
 		return;
 	}
 	q->sync = sync;
-	if (due != 0) {			/* done, and already on the clock */
+	if (due != 0) { /* done, and already on the clock */
 		q->held_us = held_us;
 		r = throttle_hold(v->throttle, due, held_long_enough, q);
 		if (r > 0)

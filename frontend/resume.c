@@ -31,11 +31,11 @@
 #include "frontend/volume.h"
 #include "frontend/guard.h"
 
-#define NOTIFY_RESEND 7		/* FUSE_NOTIFY_RESEND; the headers of Debian 12 are older */
-#define INIT_MOST     4096	/* bytes of SHM_FUSE_INIT */
+#define NOTIFY_RESEND 7	   /* FUSE_NOTIFY_RESEND; the headers of Debian 12 are older */
+#define INIT_MOST     4096 /* bytes of SHM_FUSE_INIT */
 
-static bool replaying;		/* before there are threads */
-static char kept_reply[256];	/* the INIT reply that was swallowed */
+static bool replaying;	     /* before there are threads */
+static char kept_reply[256]; /* the INIT reply that was swallowed */
 static size_t kept_len;
 
 static void
@@ -110,7 +110,7 @@ ask_for_unanswered(struct volume *v)
 	if (write(v->env->fd[ROLE_FD_FUSE], &out, sizeof(out)) == (ssize_t)sizeof(out))
 		return (0);
 	if (errno == ENODEV)
-		return (0);		/* unmounted meanwhile: the threads will see */
+		return (0); /* unmounted meanwhile: the threads will see */
 	return (errno == EINVAL ? -ENOSYS : -errno);
 }
 

@@ -41,15 +41,15 @@
 #define THREADS_MOST  16
 
 struct worker {
-	pthread_t    thread;
-	struct lane  lane;
+	pthread_t thread;
+	struct lane lane;
 	_Atomic bool left;
 };
 
 struct session {
 	struct volume *v;
-	unsigned       nworkers, started;
-	struct worker  worker[];
+	unsigned nworkers, started;
+	struct worker worker[];
 };
 
 /* ---- I/O of libfuse -------------------------------------------------------------------- */
@@ -147,7 +147,7 @@ worker_main(void *arg)
 static void
 on_wake(int sig)
 {
-	(void)sig;		/* only to interrupt read(2) */
+	(void)sig; /* only to interrupt read(2) */
 }
 
 /* ---- the session ----------------------------------------------------------------------- */
@@ -158,8 +158,8 @@ session_open(struct volume *v, struct session **ret_session)
 	char *argv[] = {(char *)(uintptr_t) "s3backer-frontend", NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = (unsigned)clamp_u64(cores > 0 ? 2 * (uint64_t)cores : 0, THREADS_LEAST,
-	    THREADS_MOST);
+	unsigned n =
+	    (unsigned)clamp_u64(cores > 0 ? 2 * (uint64_t)cores : 0, THREADS_LEAST, THREADS_MOST);
 	struct sigaction sa = {.sa_handler = on_wake};
 	struct session *s = calloc(1, sizeof(*s) + n * sizeof(s->worker[0]));
 	int r;
@@ -173,6 +173,7 @@ session_open(struct volume *v, struct session **ret_session)
 	(void)sigaction(SIGUSR1, &sa, NULL); /* without SA_RESTART */
 	fuse_set_log_func(log_of_libfuse);
 	v->se = fuse_session_new(&args, &fuse_ops, sizeof(fuse_ops), v);
+	fuse_opt_free_args(&args);
 	if (v->se == NULL) {
 		free(s);
 		return (-ENOMEM);

@@ -84,8 +84,8 @@ old_names(const struct volume *v, FILE *f)
 	line(f, "curl_timeouts", V(timeouts), "");
 	line(f, "curl_connect_failed", V(connect_failed), "");
 	line(f, "block_cache_current_size", atomic_load(&st->used_slots), "blocks");
-	ratio(f, "block_cache_dirty_ratio", atomic_load(&st->dirty_blocks),
-	    v->env->shm->geo.nslots);
+	ratio(
+	    f, "block_cache_dirty_ratio", atomic_load(&st->dirty_blocks), v->env->shm->geo.nslots);
 	line(f, "block_cache_read_hits", rh, "");
 	line(f, "block_cache_read_misses", rm, "");
 	ratio(f, "block_cache_read_hit_ratio", rh, rh + rm);

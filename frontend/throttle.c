@@ -13,15 +13,15 @@
 
 struct held {
 	uint64_t due;
-	void   (*act)(void *);
-	void	*arg;
+	void (*act)(void *);
+	void *arg;
 };
 
 struct throttle {
-	_Atomic uint64_t clock_ns;	/* virtual; nanoseconds, because a sector takes few us */
-	pthread_mutex_t	 lock;		/* heap */
-	struct held	*heap;		/* binary, the soonest first */
-	size_t		 n, room;
+	_Atomic uint64_t clock_ns; /* virtual; nanoseconds, because a sector takes few us */
+	pthread_mutex_t lock;	   /* heap */
+	struct held *heap;	   /* binary, the soonest first */
+	size_t n, room;
 };
 
 int
@@ -59,8 +59,8 @@ throttle_admit(struct throttle *t, uint64_t rate, uint64_t bytes, uint64_t now)
 		/* Idle time is not saved up: the clock starts from now at the latest. */
 		to = max_u64(was, now_ns) + cost;
 		to = min_u64(to, now_ns + THROTTLE_MOST_US * UINT64_C(1000));
-	} while (!atomic_compare_exchange_weak_explicit(&t->clock_ns, &was, to,
-	    memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &t->clock_ns, &was, to, memory_order_relaxed, memory_order_relaxed));
 	to /= 1000;
 	return (to > now + THROTTLE_SLACK_US ? to : 0);
 }

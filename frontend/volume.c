@@ -17,7 +17,7 @@
 
 #include "frontend/guard.h"
 
-#define LOOK_BLOCKS (4u << 20)	/* blocks one seek may look at: about a tenth of a second */
+#define LOOK_BLOCKS (4u << 20) /* blocks one seek may look at: about a tenth of a second */
 
 static int
 map_cache(struct volume *v, const struct shm *shm)
@@ -86,7 +86,7 @@ volume_refuses_writes(const struct volume *v)
 
 	/* Fenced: another machine owns the disk; what we took now could never be uploaded. */
 	if (v->read_only || atomic_load_explicit(&st->read_only, memory_order_relaxed) != 0 ||
-	    atomic_load_explicit(&st->disk_state, memory_order_relaxed) == DISK_FENCED)
+	    atomic_load_explicit(&st->fenced, memory_order_relaxed) != 0)
 		return (EROFS);
 	return (0);
 }
@@ -111,8 +111,8 @@ volume_stat(const struct volume *v, uint64_t ino, struct stat *ret_st)
 		break;
 	}
 	st.st_blksize = (blksize_t)min_u64(v->env->shm->geo.block_size, FE_MAX_IO);
-	st.st_mtime = st.st_ctime = st.st_atime = (time_t)atomic_load_explicit(&v->mtime,
-	    memory_order_relaxed);
+	st.st_mtime = st.st_ctime = st.st_atime =
+	    (time_t)atomic_load_explicit(&v->mtime, memory_order_relaxed);
 	*ret_st = st;
 }
 
@@ -128,9 +128,8 @@ is_hole(const struct volume *v, uint32_t block)
 		return (sure && zero_reads_zero(zero_get(&v->table, block)));
 	/* Nothing is touched but the slot's own line, which stays mapped: no hazard is needed. */
 	h = atomic_load(&s->head);
-	return (head_block(h) == block && head_linked(h) &&
-	    (head_flags(h) & SLOT_F_ZBASE) != 0 &&
-	    !slot_valid_any(s, 0, v->env->shm->nsub - 1) && atomic_load(&s->head) == h);
+	return (head_block(h) == block && head_linked(h) && (head_flags(h) & SLOT_F_ZBASE) != 0 &&
+		!slot_valid_any(s, 0, v->env->shm->nsub - 1) && atomic_load(&s->head) == h);
 }
 
 int
@@ -151,7 +150,7 @@ volume_seek(const struct volume *v, uint64_t off, int whence, uint64_t *ret_off)
 			return (0);
 		}
 		if (looked > LOOK_BLOCKS)
-			break;		/* want a hole: the one at the end will do */
+			break; /* want a hole: the one at the end will do */
 		block++;
 	}
 	/* Every file ends in a hole. */

@@ -33,8 +33,8 @@ static uint64_t ops = 1000, seed;
 static bool direct, no_trim;
 static const char *path;
 static uint64_t size;
-static uint8_t *model;		/* shared: what the file should hold */
-static uint32_t *last_op;	/* shared, per KiB: the operation that wrote there last */
+static uint8_t *model;	  /* shared: what the file should hold */
+static uint32_t *last_op; /* shared, per KiB: the operation that wrote there last */
 
 static uint64_t
 rnd(void)
@@ -54,9 +54,10 @@ check(const uint8_t *got, uint64_t off, uint64_t len, const char *when)
 	for (uint64_t i = 0; i < len; i++) {
 		if (got[i] == model[off + i])
 			continue;
-		(void)printf("diskcheck: %s: byte %" PRIu64 " is %02x, not %02x; last written by op %u; "
-		    "read was %" PRIu64 "+%" PRIu64 "\n", when, off + i, got[i], model[off + i],
-		    last_op[(off + i) >> 10], off, len);
+		(void)printf("diskcheck: %s: byte %" PRIu64
+			     " is %02x, not %02x; last written by op %u; "
+			     "read was %" PRIu64 "+%" PRIu64 "\n",
+		    when, off + i, got[i], model[off + i], last_op[(off + i) >> 10], off, len);
 		exit(1);
 	}
 }
@@ -64,7 +65,8 @@ check(const uint8_t *got, uint64_t off, uint64_t len, const char *when)
 static void
 fail(const char *what, uint64_t off, uint64_t len)
 {
-	(void)printf("diskcheck: %s at %" PRIu64 "+%" PRIu64 ": %s\n", what, off, len, strerror(errno));
+	(void)printf(
+	    "diskcheck: %s at %" PRIu64 "+%" PRIu64 ": %s\n", what, off, len, strerror(errno));
 	exit(1);
 }
 
@@ -101,7 +103,7 @@ one_op(int fd, uint8_t *buf, uint64_t lo, uint64_t hi, uint32_t op)
 	if (len == 0)
 		return;
 	if (what < 7) {
-		if (!direct)	/* else the kernel's pages answer */
+		if (!direct) /* else the kernel's pages answer */
 			(void)posix_fadvise(fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
 		if (pread(fd, buf, len, (off_t)off) != (ssize_t)len)
 			fail("read", off, len);
@@ -114,8 +116,8 @@ one_op(int fd, uint8_t *buf, uint64_t lo, uint64_t hi, uint32_t op)
 		memcpy(model + off, buf, len);
 		note(off, len, op);
 	} else if (what < 15) {
-		int mode = what == 13 ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE :
-					FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+		int mode = what == 13 ? FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+				      : FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
 
 		if (fallocate(fd, mode, (off_t)off, (off_t)len) < 0)
 			fail("trim", off, len);
@@ -183,13 +185,13 @@ load_model(void)
 		fail("stat", 0, 0);
 	size = (uint64_t)st.st_size;
 	model = mmap(NULL, size + 1024, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	last_op = mmap(NULL, (size >> 8) + 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-	    -1, 0);
+	last_op = mmap(
+	    NULL, (size >> 8) + 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (model == MAP_FAILED || last_op == MAP_FAILED)
 		fail("mmap", 0, size);
 	for (uint64_t off = 0; off < size;) {
-		ssize_t n = pread(fd, model + off, size - off < 1 << 20 ? size - off : 1 << 20,
-		    (off_t)off);
+		ssize_t n =
+		    pread(fd, model + off, size - off < 1 << 20 ? size - off : 1 << 20, (off_t)off);
 
 		if (n <= 0)
 			fail("read", off, size - off);
@@ -207,15 +209,32 @@ main(int argc, char **argv)
 	seed = (uint64_t)time(NULL);
 	while ((c = getopt(argc, argv, "j:n:t:m:S:a:dz")) != -1) {
 		switch (c) {
-		case 'j': jobs = (unsigned)atoi(optarg); break;
-		case 'n': ops = strtoull(optarg, NULL, 0); break;
-		case 't': seconds = (unsigned)atoi(optarg); break;
-		case 'm': maxlen = (unsigned)atoi(optarg); break;
-		case 'S': seed = strtoull(optarg, NULL, 0); break;
-		case 'a': align = (unsigned)atoi(optarg); break;
-		case 'd': direct = true; break;
-		case 'z': no_trim = true; break;
-		default: return (2);
+		case 'j':
+			jobs = (unsigned)atoi(optarg);
+			break;
+		case 'n':
+			ops = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			seconds = (unsigned)atoi(optarg);
+			break;
+		case 'm':
+			maxlen = (unsigned)atoi(optarg);
+			break;
+		case 'S':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 'a':
+			align = (unsigned)atoi(optarg);
+			break;
+		case 'd':
+			direct = true;
+			break;
+		case 'z':
+			no_trim = true;
+			break;
+		default:
+			return (2);
 		}
 	}
 	if (optind + 1 != argc || jobs == 0 || align == 0) {

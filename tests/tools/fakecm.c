@@ -59,8 +59,8 @@
 static struct {
 	uint64_t size, delay_us, kill_us, restart_us, rate;
 	uint32_t bs, slots;
-	bool	 preload, absent, chaos, full, through, direct_io;
-	int	 fail_read;
+	bool preload, absent, chaos, full, through, direct_io;
+	int fail_read;
 	const char *cache, *mnt, *frontend;
 } opt = {.size = 64 << 20, .bs = 1 << 20, .slots = 64};
 
@@ -71,12 +71,12 @@ static struct ipc_bell *bell;
 static struct ipc_ring_end in, out;
 static int cache_fd, fuse_fd, ctl = -1;
 static pid_t child;
-static char *bucket;		/* the store */
-static bool *present;		/* block is in the bucket */
-static uint32_t *cur;		/* slot of a block, NONE */
-static uint32_t *owner;		/* block of a slot, NONE = free */
-static bool *told;		/* slot was announced dirty since it was last clean */
-static uint32_t *frozen;	/* slots frozen for a while */
+static char *bucket;	 /* the store */
+static bool *present;	 /* block is in the bucket */
+static uint32_t *cur;	 /* slot of a block, NONE */
+static uint32_t *owner;	 /* block of a slot, NONE = free */
+static bool *told;	 /* slot was announced dirty since it was last clean */
+static uint32_t *frozen; /* slots frozen for a while */
 static uint32_t nfrozen;
 static volatile sig_atomic_t stop;
 static uint64_t unannounced, late, bad, kills, restarts, asked[IPC_NTYPES];
@@ -232,7 +232,7 @@ link_slot(uint32_t slot, uint32_t block, uint8_t flags, uint8_t st)
 
 	slot_valid_clear(s);
 	atomic_store(&s->cseq, atomic_load(&s->wseq));
-	atomic_fetch_add(tab.gen, 1);	/* H7 */
+	atomic_fetch_add(tab.gen, 1); /* H7 */
 	atomic_store(&s->next, atomic_load(b));
 	atomic_store(&s->head, slot_head(block, gen, flags, st));
 	atomic_store(b, slot + 1);
@@ -253,7 +253,7 @@ unlink_slot(uint32_t slot)
 		at = &tab.slot[atomic_load(at) - 1].next;
 	atomic_store(at, atomic_load(&tab.slot[slot].next));
 	cur[block] = NONE;
-	await_hazards(slot, false);	/* H3 */
+	await_hazards(slot, false); /* H3 */
 	owner[slot] = NONE;
 	set_head(slot, 0, SLOT_FREE);
 }
@@ -283,7 +283,7 @@ upload(uint32_t slot)
 	for (uint32_t i = 0; i < shm.nsub; i++) {
 		if (slot_valid_test(s, i))
 			MUST(pread(cache_fd, to + i * sub, sub,
-			    (off_t)(shm_slot_off(&shm, slot) + i * sub)) == (ssize_t)sub);
+				 (off_t)(shm_slot_off(&shm, slot) + i * sub)) == (ssize_t)sub);
 		else if ((flags_of(slot) & SLOT_F_ZBASE) != 0)
 			memset(to + i * sub, 0, sub);
 	}
@@ -333,7 +333,7 @@ fill(uint32_t slot, uint32_t first, uint32_t last)
 		if (slot_valid_test(&tab.slot[slot], i))
 			continue;
 		MUST(pwrite(cache_fd, bucket + (uint64_t)owner[slot] * opt.bs + i * sub, sub,
-		    (off_t)(shm_slot_off(&shm, slot) + i * sub)) == (ssize_t)sub);
+			 (off_t)(shm_slot_off(&shm, slot) + i * sub)) == (ssize_t)sub);
 		slot_valid_set(&tab.slot[slot], i, i);
 	}
 }
@@ -359,8 +359,7 @@ do_access(const struct ipc_msg *m)
 		}
 		set_head(slot, flags_of(slot) | (rnd(4) == 0 ? SLOT_F_MARK : 0), SLOT_LIVE);
 	}
-	if ((flags_of(slot) & SLOT_F_ZBASE) == 0 &&
-	    !slot_valid_all(&tab.slot[slot], first, last)) {
+	if ((flags_of(slot) & SLOT_F_ZBASE) == 0 && !slot_valid_all(&tab.slot[slot], first, last)) {
 		not_frozen(slot);
 		freeze(slot);
 		fill(slot, first, last);
@@ -394,8 +393,8 @@ do_trim(const struct ipc_msg *m)
 static void
 answer(const struct ipc_msg *m, int status)
 {
-	struct ipc_msg r = {.req_id = m->req_id, .type = IPC_DONE, .slot = IPC_NO_SLOT,
-	    .status = status};
+	struct ipc_msg r = {
+	    .req_id = m->req_id, .type = IPC_DONE, .slot = IPC_NO_SLOT, .status = status};
 
 	MUST(ipc_ring_push(&out, &r) == 0);
 	ipc_bell_ring(shm_bell(&shm, PROC_FRONTEND), -1);
@@ -527,8 +526,8 @@ set_up(void)
 	bell = shm_bell(&shm, PROC_CACHEMGR);
 	MUST(ipc_ring_attach(shm_ring(&shm, SHM_RING_FE_CM, 0), g.ring_msgs, &in) == 0);
 	MUST(ipc_ring_attach(shm_ring(&shm, SHM_RING_CM_FE, 0), g.ring_msgs, &out) == 0);
-	cache_fd = opt.cache != NULL ? open(opt.cache, O_RDWR | O_CREAT | O_CLOEXEC, 0600) :
-				       memfd_create("cache", MFD_CLOEXEC);
+	cache_fd = opt.cache != NULL ? open(opt.cache, O_RDWR | O_CREAT | O_CLOEXEC, 0600)
+				     : memfd_create("cache", MFD_CLOEXEC);
 	MUST(cache_fd >= 0 && ftruncate(cache_fd, (off_t)shm_slot_off(&shm, opt.slots)) == 0);
 	if (opt.cache != NULL)
 		MUST(fallocate(cache_fd, 0, 0, (off_t)shm_slot_off(&shm, opt.slots)) == 0);
@@ -575,8 +574,9 @@ tear_down(void)
 	if (child_status != 0)
 		well = false;
 	(void)printf("fakecm: child_status=%d kills=%ju restarts=%ju unannounced=%ju late=%ju "
-	    "bad=%ju", child_status, (uintmax_t)kills, (uintmax_t)restarts,
-	    (uintmax_t)unannounced, (uintmax_t)late, (uintmax_t)bad);
+		     "bad=%ju",
+	    child_status, (uintmax_t)kills, (uintmax_t)restarts, (uintmax_t)unannounced,
+	    (uintmax_t)late, (uintmax_t)bad);
 	for (unsigned i = 0; i < IPC_NTYPES; i++)
 		if (asked[i] != 0)
 			(void)printf(" %s=%ju", ipc_type_name(i), (uintmax_t)asked[i]);
@@ -604,22 +604,53 @@ options(int argc, char **argv)
 		uint64_t n = optarg != NULL ? strtoull(optarg, NULL, 0) : 0;
 
 		switch (c) {
-		case 's': opt.size = n; break;
-		case 'b': opt.bs = (uint32_t)n; break;
-		case 'n': opt.slots = (uint32_t)n; break;
-		case 'c': opt.cache = optarg; break;
-		case 'p': opt.preload = true; break;
-		case 'a': opt.absent = true; break;
-		case 'd': opt.delay_us = n; break;
-		case 'k': opt.kill_us = n * US_PER_MS; break;
-		case 'r': opt.restart_us = n * US_PER_MS; break;
-		case 'x': opt.chaos = true; break;
-		case 'f': opt.full = true; break;
-		case 'w': opt.rate = n; break;
-		case 't': opt.through = true; break;
-		case 'i': opt.direct_io = true; break;
-		case 'e': opt.fail_read = (int)n; break;
-		default: exit(2);
+		case 's':
+			opt.size = n;
+			break;
+		case 'b':
+			opt.bs = (uint32_t)n;
+			break;
+		case 'n':
+			opt.slots = (uint32_t)n;
+			break;
+		case 'c':
+			opt.cache = optarg;
+			break;
+		case 'p':
+			opt.preload = true;
+			break;
+		case 'a':
+			opt.absent = true;
+			break;
+		case 'd':
+			opt.delay_us = n;
+			break;
+		case 'k':
+			opt.kill_us = n * US_PER_MS;
+			break;
+		case 'r':
+			opt.restart_us = n * US_PER_MS;
+			break;
+		case 'x':
+			opt.chaos = true;
+			break;
+		case 'f':
+			opt.full = true;
+			break;
+		case 'w':
+			opt.rate = n;
+			break;
+		case 't':
+			opt.through = true;
+			break;
+		case 'i':
+			opt.direct_io = true;
+			break;
+		case 'e':
+			opt.fail_read = (int)n;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	if (argc - optind != 2) {

@@ -9,7 +9,7 @@
 #include "common/blockmath.h"
 #include "tests/unit/frontend/fixture.h"
 
-#define BS 65536u
+#define BS  65536u
 #define SUB 4096u
 
 static struct fixture f;
@@ -168,7 +168,7 @@ test_write(void)
 	    "these have become valid, no others");
 	is_int(fixture_count(&f, 1, SUB, 'w', 2 * SUB), 2 * SUB, "and hold the bytes");
 	ok(slot_dirty(s) && ipc_ring_pop(&f.in, &m) == 0 && m.type == IPC_DIRTY && m.slot == 1 &&
-	    m.block == 7 && m.slot_gen == head_gen(atomic_load(&s->head)),
+		m.block == 7 && m.slot_gen == head_gen(atomic_load(&s->head)),
 	    "clean to dirty is announced");
 	is_int(write_at(7, SUB + 1, 3, false), HIT, "part of a valid part: hit");
 	is_int(next_type(), IPC_NONE, "dirty already: not announced again");
@@ -201,7 +201,8 @@ test_fill(void)
 	is_int(hit_write(&l, &sp, buf, false), HIT, "part of a part, on zeros: hit");
 	ok(slot_valid_all(s, 0, 1) && !slot_valid_any(s, 2, 15), "whole parts are valid now");
 	ok(fixture_count(&f, 2, 0, 0, 100) == 100 && fixture_count(&f, 2, 100, 'w', 8000) == 8000 &&
-	    fixture_count(&f, 2, 8100, 0, 92) == 92, "zeros, the bytes, zeros");
+		fixture_count(&f, 2, 8100, 0, 92) == 92,
+	    "zeros, the bytes, zeros");
 	ok(fixture_count(&f, 2, 8192, 'g', 100) == 100, "nothing behind was touched");
 	is_int(hit_write(&l, &sp, NULL, false), HIT, "zeros over it");
 	is_int(fixture_count(&f, 2, 0, 0, 8192), 8192, "are zeros");
@@ -282,8 +283,8 @@ test_fill_race(void)
 		(void)pthread_barrier_wait(&bar);
 		for (uint32_t at = 0; at < BS; at += SUB)
 			good &= fixture_count(&f, 2, at, 'a', 1300) == 1300 &&
-			    fixture_count(&f, 2, at + 1300, 'b', 1300) == 1300 &&
-			    fixture_count(&f, 2, at + 2600, 0, SUB - 2600) == SUB - 2600;
+				fixture_count(&f, 2, at + 1300, 'b', 1300) == 1300 &&
+				fixture_count(&f, 2, at + 2600, 0, SUB - 2600) == SUB - 2600;
 	}
 	for (unsigned i = 0; i < 2; i++)
 		(void)pthread_join(th[i], NULL);

@@ -7,7 +7,7 @@
 #include "frontend/throttle.h"
 #include "tests/unit/tap.h"
 
-#define MIB (UINT64_C(1) << 20)
+#define MIB   (UINT64_C(1) << 20)
 #define NEVER UINT64_MAX
 
 static unsigned acted, order_ok = 1;
@@ -33,14 +33,16 @@ test_clock(void)
 		abort();
 	is_int(throttle_admit(t, 0, 100 * MIB, now), 0, "no limit, no wait");
 	/* 10 MB/s: 100,000 bytes are 10 ms. */
-	is_int(throttle_admit(t, 10000000, 100000, now), now + 10000, "a write waits for its bytes");
+	is_int(
+	    throttle_admit(t, 10000000, 100000, now), now + 10000, "a write waits for its bytes");
 	is_int(throttle_admit(t, 10000000, 100000, now), now + 20000, "the next behind it");
 	now += 1000000;
 	is_int(throttle_admit(t, 10000000, 100000, now), now + 10000, "idle time is not saved up");
 	now += 1000000;
 	is_int(throttle_admit(t, 10000000, 5000, now), 0, "half a millisecond is not worth it");
 	is_int(throttle_admit(t, 10000000, 10000, now), now + 1500, "but it is owed");
-	is_int(throttle_admit(t, 1000, 100 * MIB, now), now + THROTTLE_MOST_US, "no wait is longer "
+	is_int(throttle_admit(t, 1000, 100 * MIB, now), now + THROTTLE_MOST_US,
+	    "no wait is longer "
 	    "than the longest");
 	is_int(throttle_admit(t, 1000, 100 * MIB, now), now + THROTTLE_MOST_US, "however many");
 	/* One writer that waits for each reply, for 10 s. */

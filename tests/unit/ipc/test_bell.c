@@ -24,7 +24,7 @@
 #define LONG_US (5 * US_PER_S)
 
 struct shared {
-	struct ipc_bell	 bell[2];
+	struct ipc_bell bell[2];
 	_Atomic uint64_t published[8];
 	_Atomic uint64_t seen;
 };
@@ -198,7 +198,7 @@ await_asleep(struct ipc_bell *b)
 
 	while (atomic_load(&b->asleep) == 0)
 		sched_yield();
-	(void)nanosleep(&ts, NULL);	/* from "about to" to "does" */
+	(void)nanosleep(&ts, NULL); /* from "about to" to "does" */
 }
 
 static void

@@ -12,8 +12,8 @@ static struct shm shm = {.geo = {.nblocks = 1000, .block_size = 65536, .nslots =
 static int
 check(uint16_t type, uint64_t block, uint64_t arg, uint32_t slot, uint32_t off, uint32_t len)
 {
-	struct ipc_msg m = {.type = type, .block = block, .arg = arg, .slot = slot, .off = off,
-	    .len = len};
+	struct ipc_msg m = {
+	    .type = type, .block = block, .arg = arg, .slot = slot, .off = off, .len = len};
 
 	return (ipc_msg_check(&shm, &m));
 }

@@ -19,8 +19,8 @@
 static struct ipc_ring *
 new_ring(uint32_t nmsg)
 {
-	struct ipc_ring *r = mmap(NULL, ipc_ring_bytes(nmsg), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct ipc_ring *r = mmap(
+	    NULL, ipc_ring_bytes(nmsg), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (r == MAP_FAILED)
 		abort();
@@ -32,9 +32,16 @@ new_ring(uint32_t nmsg)
 static struct ipc_msg
 msg(uint64_t n)
 {
-	struct ipc_msg m = {.req_id = n, .block = n * 3, .arg = ~n, .slot = (uint32_t)n,
-	    .slot_gen = (uint32_t)(n >> 7), .off = (uint32_t)n ^ 5, .len = (uint32_t)n ^ 9,
-	    .type = IPC_DONE, .flags = (uint16_t)n, .status = (int32_t)n};
+	struct ipc_msg m = {.req_id = n,
+	    .block = n * 3,
+	    .arg = ~n,
+	    .slot = (uint32_t)n,
+	    .slot_gen = (uint32_t)(n >> 7),
+	    .off = (uint32_t)n ^ 5,
+	    .len = (uint32_t)n ^ 9,
+	    .type = IPC_DONE,
+	    .flags = (uint16_t)n,
+	    .status = (int32_t)n};
 
 	memset(m.etag, (int)(n & 0xff), sizeof(m.etag));
 	return (m);
@@ -134,8 +141,8 @@ test_hostile(void)
 /* ---- two at once ----------------------------------------------------------------------- */
 struct pair {
 	struct ipc_ring *ring;
-	uint64_t	 n;
-	int		 wait;
+	uint64_t n;
+	int wait;
 };
 
 static void *
@@ -227,7 +234,7 @@ test_death(void)
 		pid_t pid = fork();
 
 		if (pid == 0) {
-			(void)produce(&x);	/* from 0 in each life */
+			(void)produce(&x); /* from 0 in each life */
 			_exit(0);
 		}
 		/* Killed anywhere: what was published is whole, and nothing is missing before it. */

@@ -57,7 +57,8 @@ test_areas(const struct shm *s)
 	ok((char *)(shm_bell(s, shm_nprocs(s) - 1) + 1) <= (char *)shm_area(s, SHM_STATE),
 	    "the last bell fits");
 	ok((char *)shm_ring(s, SHM_RINGS_UP_CM, s->geo.nuploaders - 1) +
-		ipc_ring_bytes(s->geo.ring_msgs) <= (char *)shm_area(s, SHM_FUSE_INIT),
+		    ipc_ring_bytes(s->geo.ring_msgs) <=
+		(char *)shm_area(s, SHM_FUSE_INIT),
 	    "the last ring fits");
 	ok(s->off[SHM_ZEROMAP] + (s->geo.nblocks + 31) / 32 * 8 <= s->size, "the zero map fits");
 }
@@ -103,7 +104,8 @@ test_refusals(const struct shm *s)
 	/* The geometry begins at 16: nblocks, block_size, sub_size, nslots, nbuckets, nuploaders. */
 	is_int(attach_copy(s, seals, size, 24, 4095), -EPROTO, "odd block size: refused");
 	is_int(attach_copy(s, seals, size, 28, 0), -EPROTO, "no sub-block size: refused");
-	is_int(attach_copy(s, seals, size, 32, 0x7fffffff), -EPROTO, "more slots than fit: refused");
+	is_int(
+	    attach_copy(s, seals, size, 32, 0x7fffffff), -EPROTO, "more slots than fit: refused");
 	is_int(attach_copy(s, seals, size, 36, 3), -EPROTO, "odd number of buckets: refused");
 	is_int(attach_copy(s, seals, size, 40, 65), -EPROTO, "too many uploaders: refused");
 	is_int(attach_copy(s, seals, size, 44, 4095), -EPROTO, "odd ring: refused");
@@ -125,7 +127,8 @@ test_two_views(const struct shm *s)
 
 	is_int(shm_attach(dup(s->fd), &other), 0, "attached a second time");
 	ok(memcmp(&other.geo, &s->geo, sizeof(s->geo)) == 0 && other.nsub == 256 &&
-	    other.block_shift == 20 && other.sub_shift == 12, "with the same geometry");
+		other.block_shift == 20 && other.sub_shift == 12,
+	    "with the same geometry");
 	atomic_store(&shm_state(s)->acked_seq, 77);
 	is_int(atomic_load(&shm_state(&other)->acked_seq), 77, "one sees what the other writes");
 	is_int(ipc_ring_attach(shm_ring(s, SHM_RINGS_CM_UP, 1), s->geo.ring_msgs, &in), 0,
@@ -135,7 +138,8 @@ test_two_views(const struct shm *s)
 	ok(ipc_ring_push(&in, &m) == 0 && ipc_ring_pop(&out, &m) == 0 && m.req_id == 42,
 	    "messages go through");
 	ok(shm_bell(s, PROC_CACHEMGR)->kind == IPC_BELL_SEM &&
-	    shm_bell(s, PROC_UPLOADER0)->kind == IPC_BELL_EVENTFD, "bells of their kinds");
+		shm_bell(s, PROC_UPLOADER0)->kind == IPC_BELL_EVENTFD,
+	    "bells of their kinds");
 	slot_table_attach(&t, &other);
 	is_int(t.bucket_mask, s->geo.nbuckets - 1, "the slot table is found");
 	ok((char *)t.bucket - (char *)t.gen == IPC_LINE, "its generation has a line for itself");

@@ -14,7 +14,7 @@
 #include "ipc/state.h"
 #include "tests/unit/tap.h"
 
-#define NSLOTS 64
+#define NSLOTS	64
 #define NBLOCKS 100000
 
 static struct shm shm;
@@ -28,7 +28,7 @@ set_up(void)
 
 	if (shm_plan(&g, NBLOCKS, 1 << 20, NSLOTS, 1, 16) < 0)
 		abort();
-	g.nbuckets = 4;		/* long chains */
+	g.nbuckets = 4; /* long chains */
 	if (shm_create(&g, &shm) < 0)
 		abort();
 	slot_table_attach(&t, &shm);
@@ -163,7 +163,8 @@ test_find_concurrent(void)
 	for (unsigned i = 0; i < 2; i++)
 		(void)pthread_join(th[i], (void **)&wrong[i]);
 	ok(wrong[0] == NULL && wrong[1] == NULL, "400,000 changes: no block lost or invented");
-	ok(found[0] + found[1] > 1000, "and finders did find (%ju)", (uintmax_t)(found[0] + found[1]));
+	ok(found[0] + found[1] > 1000, "and finders did find (%ju)",
+	    (uintmax_t)(found[0] + found[1]));
 	shm_detach(&shm);
 }
 
@@ -202,7 +203,7 @@ test_valid(void)
 			any |= model[i];
 		}
 		good &= slot_valid_all(s, a, b) == all && slot_valid_any(s, a, b) == any &&
-		    slot_valid_test(s, a) == model[a];
+			slot_valid_test(s, a) == model[a];
 	}
 	ok(good, "valid map: set, clear, all, any, test agree with an array");
 	shm_detach(&shm);
@@ -228,10 +229,10 @@ test_zero(void)
 	atomic_store(&shm_state(&shm)->survey_next, 50000);
 	for (uint32_t b = 0; b < NBLOCKS; b++)
 		good &= zero_get(&t, b) ==
-		    (b < 50000 && model[b] == ZERO_UNKNOWN ? ZERO_ABSENT : model[b]);
+			(b < 50000 && model[b] == ZERO_UNKNOWN ? ZERO_ABSENT : model[b]);
 	ok(good, "unknown below the survey is absent, and nothing else changes");
 	ok(zero_reads_zero(ZERO_ABSENT) && zero_reads_zero(ZERO_PENDING) &&
-	    !zero_reads_zero(ZERO_UNKNOWN) && !zero_reads_zero(ZERO_PRESENT),
+		!zero_reads_zero(ZERO_UNKNOWN) && !zero_reads_zero(ZERO_PRESENT),
 	    "absent and pending read as zero");
 	shm_detach(&shm);
 }
@@ -267,7 +268,7 @@ test_hazard_rules(void)
 
 #define WRITERS 3
 
-static _Atomic uint64_t bytes[2];	/* of slot 0; equal whenever nobody writes */
+static _Atomic uint64_t bytes[2]; /* of slot 0; equal whenever nobody writes */
 
 static void *
 writer(void *arg)
@@ -335,7 +336,7 @@ test_freeze(void)
 #define DUELS 300000
 
 static _Atomic unsigned duel, done[2];
-static unsigned took;	/* by the frontend, this round */
+static unsigned took; /* by the frontend, this round */
 
 static void
 spin_until(const _Atomic unsigned *x, unsigned want)
@@ -363,7 +364,7 @@ duellist(void *arg)
 static void
 test_duel(void)
 {
-	unsigned both = 0, named = 0, refused = 0;
+	unsigned both = 0, named = 0, refused = 0, delay = 100;
 	pthread_t th;
 
 	set_up();
@@ -375,7 +376,8 @@ test_duel(void)
 
 		set_state(0, 0, SLOT_LIVE);
 		atomic_store_explicit(&duel, n, memory_order_release);
-		for (volatile unsigned i = 0; i < (n >> 3) % 300; i++)
+		/* Sooner when the other was first and later when not: always at the edge. */
+		for (volatile unsigned i = 0; i < delay; i++)
 			;
 		set_state(0, 0, SLOT_OLD);
 		free = !hazard_named(&t, 0, false);
@@ -383,6 +385,10 @@ test_duel(void)
 		both += took && free;
 		named += !free;
 		refused += !took;
+		if (took)
+			delay -= delay > 0;
+		else
+			delay += delay < 100000;
 		/* The name must be gone before the next round, or that would be decided. */
 		atomic_store_explicit(&done[1], n, memory_order_release);
 		while (hazard_named(&t, 0, false))
@@ -390,8 +396,8 @@ test_duel(void)
 	}
 	(void)pthread_join(th, NULL);
 	is_int(both, 0, "%d duels: never both a hazard taken and a slot free to reuse", DUELS);
-	ok(named > 0 && refused > 0, "cachemgr saw the hazard %u times, the frontend the head %u", named,
-	    refused);
+	ok(named > 0 && refused > 0, "cachemgr saw the hazard %u times, the frontend the head %u",
+	    named, refused);
 	shm_detach(&shm);
 }
 
@@ -445,7 +451,7 @@ test_reuse(void)
 		if (block == of[0] || block == of[1] || block == of[2] || block == of[3])
 			continue;
 		unlink_slot(s);
-		while (hazard_named(&t, s, false))	/* H3 */
+		while (hazard_named(&t, s, false)) /* H3 */
 			sched_yield();
 		atomic_store_explicit(&tag[s], block, memory_order_relaxed);
 		of[s] = block;
