@@ -262,6 +262,21 @@ open_file(
 	return (check_super(cf, &s, c, shm, why, why_len));
 }
 
+/*
+ * The name must be as durable as the bytes, or a power cut takes a new file away with all that was
+ * flushed into it.  At each start, as the one that made it may have died before it got here.
+ */
+static int
+sync_name(const struct conf *c, char *why, size_t why_len)
+{
+	int error = durable_sync_parent(AT_FDCWD, c->cache_file);
+
+	if (error < 0)
+		return (refuse(why, why_len, error, "cannot sync the directory of %s: %s",
+		    c->cache_file, strerror(-error)));
+	return (0);
+}
+
 int
 cachefile_open(
     const struct conf *c, const struct shm *shm, struct cachefile *ret, char *why, size_t why_len)
@@ -281,6 +296,8 @@ cachefile_open(
 			    strerror(errno));
 	} else {
 		error = open_file(&cf, c, shm, why, why_len);
+		if (error == 0)
+			error = sync_name(c, why, why_len);
 	}
 	if (error < 0) {
 		if (why[0] == '\0')

@@ -132,8 +132,8 @@ open_parent(int dirfd, const char *name, int *ret_fd)
 	return (0);
 }
 
-static int
-sync_parent(int dirfd, const char *name)
+int
+durable_sync_parent(int dirfd, const char *name)
 {
 	AUTO_FD int parent = -1;
 	int r;
@@ -156,7 +156,7 @@ durable_rename(int fd, int dirfd, const char *from, const char *to)
 	if (renameat(dirfd, from, dirfd, to) != 0)
 		return (-errno);
 	INJECT("durable.rename.after");
-	if ((r = sync_parent(dirfd, to)) < 0)
+	if ((r = durable_sync_parent(dirfd, to)) < 0)
 		return (r);
 	return (0);
 }
@@ -192,5 +192,5 @@ durable_unlink(int dirfd, const char *name)
 {
 	if (unlinkat(dirfd, name, 0) != 0 && errno != ENOENT)
 		return (-errno);
-	return (sync_parent(dirfd, name));
+	return (durable_sync_parent(dirfd, name));
 }

@@ -22,6 +22,7 @@ int	write_full(int fd, const void *buf, size_t len);	/* pipes, sockets, new file
 
 int	durable_sync(int fd);		/* fdatasync: data, and the size if that is needed */
 int	durable_sync_dir(int dirfd);
+int	durable_sync_parent(int dirfd, const char *name); /* makes the name of a new file durable */
 
 /*
  * Make the file open as `fd` under the name `from` appear as `to`, complete or not at all;
