@@ -30,9 +30,9 @@ scanned() { # scanned BYTES: by requests of this size
 	hot
 	le "$(($(get_count) - before))" 3 "requests of $1: blocks of the hot set to be fetched again"
 }
-scanned 64k
+scanned 64K
 expect_counter cache.evictions -gt 800 "a scan of ten times the cache"
-scanned 1m
-scanned 4k
+scanned 1M
+scanned 4K
 stop_disk
 done_testing

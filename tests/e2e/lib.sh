@@ -8,7 +8,8 @@
 # on_exit.  So nothing stays mounted, attached or running when a test fails, hangs or is killed;
 # and nobody but the test's own processes is ever touched.
 #
-# TAP        ok STATUS sentence    is GOT WANT sentence    has TEXT REGEX sentence
+# TAP, reasons of failures on stderr:
+#            ok STATUS sentence    is GOT WANT sentence    has TEXT REGEX sentence
 #            le A B sentence    note text    skip_all why    done_testing (last line)
 # waiting    wait_for SECONDS COMMAND...   until it succeeds; there is no bare sleep in a test
 # cleaning   on_exit COMMAND...            the last noted first, in another shell
@@ -42,7 +43,7 @@ running_with() {
 	for p in /proc/[0-9]*; do
 		case $(readlink "$p/exe" 2>/dev/null) in "$S3B_BIN"/s3backer*) ;; *) continue ;; esac
 		if ls -l "$p/fd" 2>/dev/null | grep -qF " $1/" ||
-		    tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -qF " $1/"; then
+		    cat "$p/cmdline" 2>/dev/null | tr '\0' ' ' | grep -qF " $1/"; then
 			echo "${p#/proc/}"
 		fi
 	done
@@ -79,7 +80,7 @@ if [ -z "${S3B_TEST_WORK:-}" ]; then
 	status=$?
 	while kill -0 "$inner" 2>/dev/null; do wait "$inner"; done
 	case $status in
-	124 | 137) echo "# $0 was ended: not done after $((LIMIT * slow)) s" ;;
+	124 | 137) echo "# $0 was ended: not done after $((LIMIT * slow)) s" >&2 ;;
 	esac
 	exit "$status"
 fi
@@ -100,6 +101,7 @@ ok() { # ok STATUS sentence
 	else
 		tap_failed=$((tap_failed + 1))
 		echo "not ok $tap_count - $*"
+		echo "# ${0##*/}: not ok $tap_count - $*" >&2
 	fi
 	return "$((status != 0))"
 }
@@ -108,14 +110,14 @@ is() { # is GOT WANT sentence
 	local got=$1 want=$2
 	shift 2
 	[ "$got" = "$want" ]
-	ok $? "$*" || printf '# got:  %s\n# want: %s\n' "${got//$'\n'/ | }" "${want//$'\n'/ | }"
+	ok $? "$*" || printf '# got:  %s\n# want: %s\n' "${got//$'\n'/ | }" "${want//$'\n'/ | }" >&2
 }
 
 has() { # has TEXT REGEX sentence
 	local text=$1 regex=$2
 	shift 2
 	grep -qE -- "$regex" <<<"$text"
-	ok $? "$*" || { echo "# no /$regex/ in:"; sed 's/^/#   /' <<<"$text"; }
+	ok $? "$*" || { echo "# no /$regex/ in:"; sed 's/^/#   /' <<<"$text"; } >&2
 }
 
 le() { # le A B sentence: A <= B
@@ -131,7 +133,7 @@ quietly() { # quietly COMMAND...: its output becomes comments when it fails
 	local log=$work/quietly.$BASHPID status
 	"$@" >"$log" 2>&1
 	status=$?
-	[ "$status" = 0 ] || sed 's/^/# /' "$log" | tail -n 40
+	[ "$status" = 0 ] || sed 's/^/# /' "$log" | tail -n 40 >&2
 	rm -f "$log"
 	return "$status"
 }
@@ -154,7 +156,7 @@ sanitizer_reports() {
 	[ -n "${S3B_VARIANT:-}" ] || return 0
 	found=$(cat "$work"/san.* 2>/dev/null; grep -hE 'runtime error:|Sanitizer:' "$work"/*.log "$work"/run.*/log 2>/dev/null)
 	[ -z "$found" ]
-	ok $? "no sanitizer has anything to say" || sed 's/^/# /' <<<"$found" | head -n 60
+	ok $? "no sanitizer has anything to say" || sed 's/^/# /' <<<"$found" | head -n 60 >&2
 }
 export ASAN_OPTIONS=log_path=$work/san.asan:detect_leaks=0:abort_on_error=0
 export UBSAN_OPTIONS=log_path=$work/san.ubsan:print_stacktrace=1
@@ -167,7 +169,7 @@ wait_for() { # wait_for SECONDS COMMAND...
 	shift
 	until "$@"; do
 		if [ "$SECONDS" -ge "$end" ]; then
-			note "still not: $*"
+			note "still not: $*" >&2
 			return 1
 		fi
 		sleep 0.02
@@ -302,7 +304,7 @@ disk_log() {
 		case $f in */undo.log | */requests.log) continue ;; esac
 		note "---- ${f#"$work/"}"
 		tail -n "${1:-30}" "$f" | sed 's/^/# /'
-	done
+	done >&2
 }
 
 start_disk() {
