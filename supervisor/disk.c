@@ -260,6 +260,9 @@ give_token_back(struct super *s, char *warning, size_t len)
 
 	if (s->token.value == 0 || s->vault == NULL)
 		return;
+	/* A start that failed says nothing about what the one before has left in the cache file. */
+	if (s->token.taken_over && !s->was_running && s->conf->cache_file != NULL)
+		return;
 	if (s->left_changes && s->conf->cache_file != NULL) {
 		(void)snprintf(warning, len,
 		    "changes are in the cache file alone, so the disk stays "

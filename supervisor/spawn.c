@@ -202,6 +202,7 @@ spawn_self(const char *const argv[], pid_t *ret_pid)
 		return (-errno);
 	if (pid == 0) {
 		default_signals();
+		(void)signal(SIGINT, SIG_IGN); /* ^C in a terminal is for us to decide */
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		if (getppid() == self)
 			(void)execv("/proc/self/exe", (char *const *)(uintptr_t)argv);

@@ -31,18 +31,31 @@
 
 static void on_drained(struct super *, void *arg, int status);
 
+/* What the bucket lacks at the end; it may be there because the start failed half-way. */
+static void
+note_what_is_left(struct super *s)
+{
+	const struct ipc_state *st = shm_state(&s->shm);
+
+	s->left_dirty = status_dirty_bytes(s);
+	s->left_changes = s->left_dirty > 0 || atomic_load(&st->pending_deletes) > 0;
+	if (s->left_changes && s->conf->cache_file == NULL)
+		log_err(0, "changes in memory are lost: dirty_bytes=%llu",
+		    (unsigned long long)s->left_dirty);
+}
+
 void
 stop_begin_ending(struct super *s)
 {
 	if (s->phase >= PHASE_ENDING)
 		return;
 	s->phase = PHASE_ENDING;
+	note_what_is_left(s);
 	helper_kill(s);
 	if (s->mounted)
 		mount_detach(s->conf->mount_point);
 	s->mounted = false;
-	if (s->shm.base != NULL)
-		atomic_store(&shm_state(&s->shm)->stopping, 1);
+	atomic_store(&shm_state(&s->shm)->stopping, 1);
 	for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++)
 		bury_ask_to_leave(s, &s->role[p], LEAVE_LIMIT_US);
 }
@@ -70,12 +83,8 @@ on_drained(struct super *s, void *arg, int status)
 		s->stop_retry_us = deadline_in_us(DRAIN_RETRY_US);
 		return;
 	}
-	s->left_dirty = status_dirty_bytes(s);
-	s->left_changes =
-	    s->left_dirty > 0 || atomic_load(&shm_state(&s->shm)->pending_deletes) > 0;
 	if (status < 0)
 		log_err(status, "cachemgr could not finish; changes stay in the cache file");
-	s->drain_failed = status < 0;
 	stop_begin_ending(s);
 }
 

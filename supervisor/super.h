@@ -121,6 +121,7 @@ struct token {				/* the mount token of this disk, see token.h */
 	uint32_t	value;		/* 0: none of ours is in the bucket */
 	unsigned	fence;		/* 0 none, 1 weak, 2 strong */
 	char		instance[33];
+	bool		taken_over;	/* it was ours before this start */
 };
 
 struct pending {			/* a command to cachemgr without its DONE */
@@ -164,7 +165,6 @@ struct super {
 	bool		 keep_dirty;	/* do not wait for the bucket */
 	uint64_t	 stop_retry_us;	/* when to ask cachemgr once more */
 	bool		 stop_wanted;	/* stop as soon as the start is through */
-	bool		 drain_failed;	/* changes remain in the cache */
 	uint64_t	 left_dirty;	/* bytes that stayed in the cache file */
 	bool		 left_changes;	/* these, or blocks that are still to be deleted */
 	bool		 was_running;	/* it got as far as RUNNING */

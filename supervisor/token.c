@@ -213,6 +213,15 @@ is_ours(const struct held *h, const struct noted *noted)
 	return (noted->instance[0] != '\0' && strcmp(h->instance, noted->instance) == 0);
 }
 
+/* It is there already, and stays when we go. */
+static int
+join_shared(struct super *s)
+{
+	s->token.value = TOKEN_SHARED;
+	log_info("joining the machines that share the disk");
+	return (0);
+}
+
 static int
 take(struct super *s, struct storetool *t, const struct held *h, const struct noted *noted,
     bool replace, char **ret_error)
@@ -240,6 +249,8 @@ take(struct super *s, struct storetool *t, const struct held *h, const struct no
 		s->token.value = 0;
 	if (r == 1) {
 		parse_held(t->answer, &winner);
+		if (s->conf->shared_disk_mode && winner.value == TOKEN_SHARED)
+			return (join_shared(s));
 		return (refuse_held(s, &winner, ret_error));
 	}
 	if (r < 0)
@@ -283,13 +294,16 @@ token_acquire(struct super *s, struct storetool *t, char **ret_error)
 		return (refuse_held(s, &h, ret_error)); /* T1 */
 	if (conf->read_only)
 		return (0); /* T4 */
+	if (conf->shared_disk_mode && h.value == TOKEN_SHARED)
+		return (join_shared(s));
 	if (noted.instance[0] != '\0')
 		(void)strlcpy(s->token.instance, noted.instance, sizeof(s->token.instance));
 	else
 		make_instance(s->token.instance);
 	if (h.present) {
 		describe(&h, who, sizeof(who));
-		if (is_ours(&h, &noted))
+		s->token.taken_over = is_ours(&h, &noted);
+		if (s->token.taken_over)
 			log_info("taking over the mount token of an earlier start: %s", who);
 		else if (h.value != TOKEN_SHARED)
 			log_warn("force: taking the mount token from %s", who);

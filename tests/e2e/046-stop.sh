@@ -74,6 +74,24 @@ wait_for 30 daemon_gone
 ok $? "after the last user has gone it ends"
 is "$(left_token)" 0 "the token is gone"
 
+# ---- the kernel ends the connection ------------------------------------------------------------
+must_start
+put "$file" 0 100000 abort
+sync "$file"
+minor=$(awk -v m="$mnt" '$5 == m { split($3, d, ":"); print d[2] }' /proc/self/mountinfo)
+fusectl=/sys/fs/fuse/connections
+[ -e $fusectl/"$minor" ] || { mount -t fusectl none $fusectl && on_exit umount $fusectl; }
+if [ -e "$fusectl/$minor/abort" ]; then
+	echo 1 >"$fusectl/$minor/abort"
+	wait_for 30 daemon_gone
+	ok $? "a connection that the kernel aborts: the disk ends"
+	is "$(left_token)" 0 "the token is gone"
+	nothing_left "nothing is left after an abort"
+	must_start
+	is "$(get "$file" 0 100000 | sum)" "$(sum <put.tmp)" "what was written had been uploaded"
+fi
+stop_disk
+
 # ---- signals -----------------------------------------------------------------------------------
 must_start
 put "$file" 0 100000 signal
@@ -108,6 +126,10 @@ out=$(s3backerd -c "$conf" stop 2>&1)
 is $? 0 "drainOnStop = no: stop"
 has "$out" '256 KiB' "says how much stays in the cache file"
 is "$(ls "$work/bucket/keep")" s3backer-mounted "the token stays, because the bucket lacks something"
+write_conf broken bucket="file://$work/bucket/keep" blockCacheFile="$work/cache" blockCacheSize=65
+out=$(s3backerd -c "$conf" start 2>&1)
+is $? 1 "a start with another cache size fails while the file holds changes"
+is "$(ls "$work/bucket/keep")" s3backer-mounted "and leaves the token where it is"
 write_conf other bucket="file://$work/bucket/keep"
 out=$(s3backerd -c "$conf" start 2>&1)
 has "$out" 'mounted by .* reset-mounted-flag' "nobody else gets the disk"
