@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 #include "common/blockmath.h"
 #include "common/cleanup.h"
 #include "common/durable.h"
+#include "uploader/etag.h"
 #include "uploader/payload.h"
 
 #include "uploader/guard.h"
@@ -125,6 +127,31 @@ sizes_from_file(const struct store_dir *d, struct store_reply *r)
 		r->block_size = r->file_size = 0;
 }
 
+/* ---- ETags -------------------------------------------------------------------------------- */
+/*
+ * A block's file is replaced, never changed, so its inode number and time say which version it is.
+ * Not the time of the inode, which the rename and a backup change.
+ */
+static void
+etag_of(const struct stat *st, uint8_t etag[16])
+{
+	uint64_t ino = htole64((uint64_t)st->st_ino);
+	uint64_t when = htole64((uint64_t)st->st_mtim.tv_sec * UINT64_C(1000000000) +
+				(uint64_t)st->st_mtim.tv_nsec);
+
+	memcpy(etag, &ino, 8);
+	memcpy(etag + 8, &when, 8);
+}
+
+static void
+set_etag(struct dir_op *o, const struct stat *st)
+{
+	uint8_t etag[16];
+
+	etag_of(st, etag);
+	etag_text(etag, o->op->reply.etag);
+}
+
 /* ---- blocks -------------------------------------------------------------------------------- */
 int
 dir_get(struct dir_op *o, const char *name, char *piece)
@@ -144,6 +171,7 @@ dir_get(struct dir_op *o, const char *name, char *piece)
 		return (-errno);
 	if ((uint64_t)st.st_size != d->env.block_size)
 		return (-EBADMSG);
+	set_etag(o, &st);
 	crc = whole ? crc32_sum_new() : NULL;
 	for (uint64_t at = op->off, end = at + op->len, n; at < end && error == 0; at += n) {
 		n = min_u64(JOBS_SCRATCH, end - at);
@@ -166,6 +194,7 @@ dir_put(struct dir_op *o, const char *name, char *piece)
 	const struct payload *p = o->op->payload;
 	char tmp[TMP_SIZE];
 	AUTO_FD int fd = -1;
+	struct stat st;
 	int error = 0;
 
 	if ((fd = dir_create_tmp(d, name, tmp)) < 0)
@@ -177,8 +206,12 @@ dir_put(struct dir_op *o, const char *name, char *piece)
 	}
 	if (error == 0 && o->op->block == 0)
 		error = sizes_to_block0(d, fd);
+	if (error == 0 && fstat(fd, &st) < 0)
+		error = -errno;
 	if (error == 0)
 		error = durable_rename(fd, d->dirfd, tmp, name);
+	if (error == 0)
+		set_etag(o, &st);
 	if (error < 0)
 		(void)unlinkat(d->dirfd, tmp, 0);
 	return (error);
@@ -209,6 +242,7 @@ dir_stat(struct dir_op *o, const char *name)
 		return (-errno);
 	if (fstat(fd, &st) < 0)
 		return (-errno);
+	set_etag(o, &st);
 	r->length = (uint64_t)st.st_size;
 	r->block_size = attribute(fd, "user.s3backer.blocksize");
 	r->file_size = attribute(fd, "user.s3backer.filesize");
@@ -218,25 +252,33 @@ dir_stat(struct dir_op *o, const char *name)
 }
 
 static int
-remember(struct dir_op *o, uint32_t block)
+remember(struct dir_op *o, uint32_t block, int dirfd, const char *name)
 {
+	struct dir_found *f;
+	struct stat st;
+
 	if (o->nfound == o->room) {
 		size_t room = o->room != 0 ? 2 * o->room : 1024;
-		uint32_t *more = reallocarray(o->found, room, sizeof(*more));
+		struct dir_found *more = reallocarray(o->found, room, sizeof(*more));
 
 		if (more == NULL)
 			return (-ENOMEM);
 		o->found = more;
 		o->room = room;
 	}
-	o->found[o->nfound++] = block;
+	f = &o->found[o->nfound++];
+	*f = (struct dir_found){.block = block};
+	f->has_etag = o->op->want_etags && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (f->has_etag)
+		etag_of(&st, f->etag);
 	return (0);
 }
 
 static int
 by_number(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	uint32_t x = ((const struct dir_found *)a)->block;
+	uint32_t y = ((const struct dir_found *)b)->block;
 
 	return (x < y ? -1 : x > y);
 }
@@ -258,7 +300,7 @@ dir_list(struct dir_op *o)
 	while (errno = 0, error == 0 && (e = readdir(dir)) != NULL)
 		if (name_parse(&o->d->names, e->d_name, strlen(e->d_name), &block) &&
 		    block >= o->op->first && block <= o->op->last)
-			error = remember(o, block);
+			error = remember(o, block, dirfd(dir), e->d_name);
 	if (error == 0)
 		error = -errno;
 	closedir(dir);

@@ -27,11 +27,17 @@ struct store_dir {
 	char		*path;	/* of it, for messages */
 };
 
+struct dir_found {
+	uint32_t block;
+	bool	 has_etag;
+	uint8_t	 etag[16];
+};
+
 struct dir_op {
 	struct job	  job;	/* first */
 	struct store_dir *d;
 	struct store_op	 *op;
-	uint32_t	 *found;	/* LIST */
+	struct dir_found *found;	/* LIST */
 	size_t		  nfound, room;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * listing.c -- LIST: which blocks of a range exist, page by page; consecutive ones travel as one
- * LISTED.  The next page is asked for only when cachemgr has taken what was found.
+ * LISTED; with IPC_F_ETAG each travels alone, with its ETag.  The next page is asked for only when cachemgr has taken what was found.
  *
  * With blockHashPrefix the names of a range of blocks lie anywhere: each LIST walks through all names
  * of the disk, so cachemgr does well to ask for the whole disk at once then.
@@ -51,10 +51,32 @@ send_run(struct listing *l)
 	l->count = 0;
 }
 
+/* One at a time: an ETag belongs to one block. */
 static void
-on_block(struct store_op *op, uint32_t block)
+send_one(struct listing *l, uint32_t block, const uint8_t *etag)
+{
+	struct ipc_msg m = l->w.msg;
+
+	m.type = IPC_LISTED;
+	m.flags = IPC_F_ETAG;
+	m.block = block;
+	m.arg = 1;
+	memset(m.etag, 0, sizeof(m.etag));
+	if (etag != NULL)
+		memcpy(m.etag, etag, sizeof(m.etag));
+	peer_send(l->w.up, &m);
+	ctr_inc(l->w.up->env->counters, survey_keys);
+}
+
+static void
+on_block(struct store_op *op, uint32_t block, const uint8_t *etag)
 {
 	struct listing *l = op->arg;
+
+	if ((l->w.msg.flags & IPC_F_ETAG) != 0) {
+		send_one(l, block, etag);
+		return;
+	}
 
 	if (l->count > 0 && block == l->first + l->count) {
 		l->count++;
@@ -125,6 +147,7 @@ listing_begin(struct uploader *up, const struct ipc_msg *m)
 	l->op.first = (uint32_t)m->block;
 	l->op.last = (uint32_t)(m->block + m->arg - 1);
 	l->op.on_block = on_block;
+	l->op.want_etags = (m->flags & IPC_F_ETAG) != 0;
 	l->op.done = list_done;
 	l->op.arg = l;
 	list_attempt(&l->w);

@@ -15,6 +15,7 @@
 #include <bsd/string.h>
 
 #include "common/blockmath.h"
+#include "uploader/etag.h"
 
 #include "uploader/guard.h"
 
@@ -188,10 +189,11 @@ buffer_body(struct http_request *r, const void *data, size_t len)
 }
 
 static int
-on_key(void *arg, const char *key, size_t len)
+on_key(void *arg, const char *key, size_t len, const char *etag)
 {
 	struct s3_op *s = arg;
 	struct store_op *op = s->op;
+	uint8_t bytes[16];
 	uint32_t block;
 
 	if (len >= sizeof(s->last_key))
@@ -200,7 +202,7 @@ on_key(void *arg, const char *key, size_t len)
 	s->last_key[len] = '\0';
 	if (name_parse(&s->s3->env.names, key, len, &block) && block >= op->first &&
 	    block <= op->last)
-		op->on_block(op, block);
+		op->on_block(op, block, etag_bytes(etag, bytes) ? bytes : NULL);
 	return (0);
 }
 

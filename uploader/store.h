@@ -77,7 +77,9 @@ struct store_op {
 	unsigned	 nblocks;
 	uint32_t	 first, last;	/* LIST, inclusive */
 	char		 after[NAME_SIZE]; /* LIST: "" at first; moved on by each page */
-	void	       (*on_block)(struct store_op *, uint32_t block);
+	bool		 want_etags;	/* LIST: a directory has to look at each file for them */
+	/* LIST; etag NULL: not known */
+	void	       (*on_block)(struct store_op *, uint32_t block, const uint8_t *etag);
 	uint32_t	 token;		/* TOKEN_PUT */
 	const char	*body;
 	enum store_condition condition;

@@ -10,6 +10,7 @@
  *           A '/' in the prefix is a sub-directory.  What the old program does not have: the sizes,
  *           in two extended attributes of block 0 (or, on file systems without those, in the file
  *           DIR/PREFIX.s3backer), and the mount token, DIR/PREFIXs3backer-mounted.
+ * ETags:    inode and time of change of a block's file, which is made anew by every PUT.
  * Durable:  an operation that succeeded survives a power cut: temporary file, fsync, rename, fsync of
  *           the directory.  A death leaves at most a temporary NAME.~XXXXXX, which is no block.
  */
@@ -110,7 +111,8 @@ op_done(struct job *j)
 	struct store_op *op = o->op;
 
 	for (size_t i = 0; i < o->nfound; i++)
-		op->on_block(op, o->found[i]);
+		op->on_block(
+		    op, o->found[i].block, o->found[i].has_etag ? o->found[i].etag : NULL);
 	free(o->found);
 	free(o);
 	op->done(op);

@@ -118,9 +118,9 @@ tool_failed(struct tool *t, int error)
 
 /* ---- commands ------------------------------------------------------------------------------- */
 static void
-on_any_block(struct store_op *op, uint32_t block)
+on_any_block(struct store_op *op, uint32_t block, const uint8_t *etag)
 {
-	(void)block;
+	(void)block, (void)etag;
 	op->nblocks++;
 }
 

@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 #include "ipc/proc_table.h"
+#include "uploader/etag.h"
 #include "uploader/uploader.h"
 
 #include "uploader/guard.h"
@@ -163,33 +164,6 @@ work_succeeded(struct work *w)
 	}
 }
 
-static unsigned
-hex_digit(char c)
-{
-	return (c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-		: c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10
-		: c >= 'A' && c <= 'F' ? (unsigned)(c - 'A') + 10
-				       : 16);
-}
-
-/* "<at least 32 hex digits>": section 7 of the format; anything else is no ETag. */
-static void
-parse_etag(const char *etag, uint8_t ret_etag[16])
-{
-	uint8_t bytes[16];
-
-	if (*etag++ != '"')
-		return;
-	for (unsigned i = 0; i < 16; i++, etag += 2) {
-		unsigned hi = hex_digit(etag[0]), lo = hi < 16 ? hex_digit(etag[1]) : 16;
-
-		if (hi > 15 || lo > 15)
-			return;
-		bytes[i] = (uint8_t)(hi << 4 | lo);
-	}
-	memcpy(ret_etag, bytes, sizeof(bytes));
-}
-
 void
 work_done(struct work *w, int status, uint16_t flags, uint64_t arg, const char *etag)
 {
@@ -201,7 +175,7 @@ work_done(struct work *w, int status, uint16_t flags, uint64_t arg, const char *
 	m.arg = arg;
 	memset(m.etag, 0, sizeof(m.etag));
 	if (etag != NULL)
-		parse_etag(etag, m.etag);
+		(void)etag_bytes(etag, m.etag);
 	peer_send(w->up, &m);
 	loop_timer_clear(&w->up->loop, &w->timer);
 	TAILQ_REMOVE(&w->up->work, w, link);

@@ -129,23 +129,45 @@ struct xml_list {
 	void *arg;
 	bool truncated;
 	char next[XML_KEY_MAX];
+	/* of the <Contents> being read */
+	char name[XML_KEY_MAX], etag[80];
+	size_t name_len;
+	bool named;
 };
 
 static void
 list_leaf(struct walk *w, const char *parent, const char *name)
 {
 	struct xml_list *l = w->arg;
-	int error;
 
 	if (strcmp(parent, "Contents") == 0 && strcmp(name, "Key") == 0) {
-		if ((error = l->key(l->arg, w->text, w->text_len)) < 0)
-			walk_stop(w, error);
+		memcpy(l->name, w->text, w->text_len + 1);
+		l->name_len = w->text_len;
+		l->named = true;
+	} else if (strcmp(parent, "Contents") == 0 && strcmp(name, "ETag") == 0) {
+		(void)strlcpy(l->etag, w->text, sizeof(l->etag));
 	} else if (strcmp(parent, "ListBucketResult") == 0 && strcmp(name, "IsTruncated") == 0) {
 		l->truncated = strcmp(w->text, "true") == 0;
 	} else if (strcmp(parent, "ListBucketResult") == 0 &&
 		   strcmp(name, "NextContinuationToken") == 0) {
 		(void)strlcpy(l->next, w->text, sizeof(l->next));
 	}
+}
+
+static void
+list_closed(struct walk *w, const char *name)
+{
+	struct xml_list *l = w->arg;
+	int error = 0;
+
+	if (strcmp(name, "Contents") != 0)
+		return;
+	if (l->named && w->error == 0)
+		error = l->key(l->arg, l->name, l->name_len, l->etag);
+	l->named = false;
+	l->etag[0] = '\0';
+	if (error < 0)
+		walk_stop(w, error);
 }
 
 int
@@ -159,6 +181,7 @@ xml_list_new(xml_key_fn *key, void *arg, struct xml_list **ret_list)
 	l->key = key;
 	l->arg = arg;
 	l->w.leaf = list_leaf;
+	l->w.closed = list_closed;
 	l->w.arg = l;
 	if ((error = walk_open(&l->w)) < 0) {
 		free(l);

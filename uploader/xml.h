@@ -17,7 +17,8 @@
 
 /* Fed piece by piece while a listing arrives. */
 struct xml_list;
-typedef int xml_key_fn(void *arg, const char *key, size_t len);
+/* `etag` as it stands in the list, "" if it does not. */
+typedef int xml_key_fn(void *arg, const char *key, size_t len, const char *etag);
 
 int	xml_list_new(xml_key_fn *, void *arg, struct xml_list **ret_list);
 void	xml_list_free(struct xml_list *);	/* NULL-safe */

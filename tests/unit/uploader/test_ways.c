@@ -5,6 +5,8 @@
  */
 #include <dirent.h>
 
+#include <zlib.h>
+
 #include "tests/unit/tap.h"
 #include "tests/unit/uploader/pool.h"
 
@@ -81,6 +83,42 @@ part(struct pool *p)
 		!pool_holds(p, 9, 3, 3, 0, 4096) && !pool_holds(p, 9, 3, 3, 12288, 4096));
 }
 
+/* What the answers say of a block: one ETag, whoever is asked, and the CRC of its bytes. */
+static unsigned
+identities(struct pool *p)
+{
+	static const uint8_t none[16];
+	struct ipc_msg m = {.type = IPC_PUT, .block = 7, .slot = 0}, up, down, list;
+	unsigned char buf[BLOCK];
+	unsigned bad = 0;
+
+	pool_fill(p, 0, 7, 4);
+	pool_pattern(buf, BLOCK, 7, 4);
+	bad += !pool_call(p, &m, &up) || up.status != 0 || memcmp(up.etag, none, 16) == 0;
+	bad += up.flags != IPC_F_HASCRC || up.arg != crc32(0, buf, BLOCK);
+	m.type = IPC_GET, m.len = BLOCK, m.slot = 1;
+	bad += !pool_call(p, &m, &down) || down.status != 0 || memcmp(up.etag, down.etag, 16) != 0;
+	bad += down.flags != IPC_F_HASCRC || down.arg != up.arg;
+	/* Its neighbour, so that without the flag there would be a run of two. */
+	m.type = IPC_PUT, m.len = 0, m.block = 8, m.slot = 0;
+	bad += !pool_call(p, &m, &down) || memcmp(down.etag, none, 16) == 0;
+	list = (struct ipc_msg){.type = IPC_LIST,
+	    .flags = IPC_F_ETAG,
+	    .block = 6,
+	    .arg = 3,
+	    .slot = IPC_NO_SLOT};
+	bad += !pool_call(p, &list, &m) || m.status != 0 || p->nlisted != 2;
+	for (unsigned i = 0; i < p->nlisted; i++)
+		bad += p->listed[i].arg != 1 || p->listed[i].flags != IPC_F_ETAG ||
+		       memcmp(p->listed[i].etag, p->listed[i].block == 7 ? up.etag : down.etag,
+			   16) != 0;
+	list.flags = 0;
+	bad += !pool_call(p, &list, &m) || p->nlisted > 2;
+	m = (struct ipc_msg){.type = IPC_DELETE, .block = 7, .arg = 2, .slot = IPC_NO_SLOT};
+	bad += !pool_call(p, &m, &down) || down.status != 0;
+	return (bad);
+}
+
 static unsigned
 round_trip(struct pool *p)
 {
@@ -128,6 +166,7 @@ by_way(const struct way *w)
 	conf[n] = NULL;
 	ok(pool_start(&p, 1, 1024, BLOCK, 16, conf), "%s: ready", w->what);
 	is_int(round_trip(&p), 0, "%s: round trip", w->what);
+	is_int(identities(&p), 0, "%s: ETags and CRCs", w->what);
 	(void)snprintf(want, sizeof(want), "%s", w->object);
 	ok(strstr(server_admin(&server, "GET", "keys/bkt", ""), want) != NULL, "%s: the name",
 	    w->what);
@@ -200,6 +239,7 @@ by_directory(const char *prefix, const char *object)
 	(void)mkdir(path, 0700);
 	ok(pool_start(&p, 1, 1024, BLOCK, 16, conf), "directory, %s: ready", prefix);
 	is_int(round_trip(&p), 0, "directory, %s: round trip", prefix);
+	is_int(identities(&p), 0, "directory, %s: ETags and CRCs", prefix);
 	(void)snprintf(path, sizeof(path), "%s/store/%s", tmp, object);
 	ok(stat(path, &st) == 0 && st.st_size == BLOCK, "directory, %s: %s", prefix, object);
 	is_int(pool_stop(&p), 0, "directory, %s: ends well", prefix);

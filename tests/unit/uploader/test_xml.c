@@ -9,10 +9,11 @@
 static char keys[4096];
 
 static int
-on_key(void *arg, const char *key, size_t len)
+on_key(void *arg, const char *key, size_t len, const char *etag)
 {
 	(void)arg;
-	(void)snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%.*s|", (int)len, key);
+	(void)snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%.*s%s|", (int)len, key,
+	    etag);
 	return (0);
 }
 
@@ -41,7 +42,8 @@ list(const char *text, size_t step, bool *ret_truncated, char *ret_next)
 	"2006-03-01/\"><Name>b</Name><IsTruncated>true</IsTruncated>"                              \
 	"<NextContinuationToken>t1</NextContinuationToken>"                                        \
 	"<Contents><Key>a/0000&amp;1</Key><Owner><ID>x</ID><Key>no</Key></Owner></Contents>"       \
-	"<Contents><Key>a/2</Key><Size>4</Size></Contents></ListBucketResult>"
+	"<Contents><ETag>&quot;e2&quot;</ETag><Key>a/2</Key><Size>4</Size></Contents>"             \
+	"<Contents><Key>b</Key></Contents></ListBucketResult>"
 
 int
 main(void)
@@ -54,11 +56,11 @@ main(void)
 	const char *err = "<Error><Code>NoSuchBucket</Code><Message>m</Message></Error>";
 
 	is_int(list(LIST, 1000, &more, next), 0, "a list");
-	is_str(keys, "a/0000&1|a/2|", "its keys, and no others");
+	is_str(keys, "a/0000&1|a/2\"e2\"|b|", "its keys, and no others");
 	ok(more, "truncated");
 	is_str(next, "t1", "continuation token");
 	is_int(list(LIST, 1, &more, NULL), 0, "the same, byte by byte");
-	is_str(keys, "a/0000&1|a/2|", "gives the same keys");
+	is_str(keys, "a/0000&1|a/2\"e2\"|b|", "gives the same keys");
 	is_int(list("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>", 9,
 		   &more, NULL),
 	    0, "an empty list");
