@@ -61,7 +61,9 @@ evict_open(struct cachemgr *cm)
 	}
 	e->ghost_mask = n - 1;
 	e->small_max = cm->shm->geo.nslots / 10 + 1;
-	e->young_max = e->small_max / 4 > 0 ? e->small_max / 4 : 1;
+	/* Room for what one large request and its read-ahead bring in together. */
+	n = cm->shm->geo.nslots / 8 < 32 ? cm->shm->geo.nslots / 8 : 32;
+	e->young_max = e->small_max / 4 > n ? e->small_max / 4 : n;
 	for (unsigned i = 0; i < NQUEUES; i++)
 		e->q[i].head = e->q[i].tail = NIL;
 	cm->evict = e;
