@@ -45,7 +45,7 @@ in_foreground() {
 	mkdir -p "$work/fg"
 	s3backerd -f -c "$conf" start >fg.out 2>&1 &
 	local pid=$!
-	wait_for 20 test -s "$file"
+	wait_for 20 state_is running
 	ok $? "-f: the disk comes up"
 	is "$(disk_pid)" "$pid" "-f stays the process that was started"
 	has "$(cat fg.out)" 's3backerd' "and logs to stderr"
