@@ -14,6 +14,7 @@
 #include "cachemgr/commit_impl.h"
 #include "common/cachelayout.h"
 #include "common/durable.h"
+#include "common/inject.h"
 #include "common/log.h"
 
 /* New bytes up to here travel in the journal, so that one fdatasync is enough. */
@@ -112,6 +113,8 @@ add_bop(struct cachemgr *cm, struct commit *c, struct bop *b, bool *ret_keep)
 	    b->recorded_flags == (head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE))
 		return (0);
 	add_slot_rec(cm, c, b, valid);
+	if (same_slot && INJECT_FAIL("mutate.d6-map-without-bytes"))
+		return (0);
 	if (c->job.sync_first || c->job.batch.data_len + bytes > PAYLOAD_MAX) {
 		c->job.sync_first = true;
 		return (0);

@@ -20,6 +20,7 @@
 #include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/durable.h"
+#include "common/inject.h"
 #include "common/log.h"
 #include "ipc/shm.h"
 
@@ -204,7 +205,7 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 		return (refuse(why, why_len, -EINVAL,
 		    "%s: cache file of version %u, this program reads version 1", c->cache_file,
 		    s->version));
-	if (memcmp(hash, s->name_hash, sizeof(hash)) != 0)
+	if (memcmp(hash, s->name_hash, sizeof(hash)) != 0 && !INJECT_FAIL("mutate.d5-any-disk"))
 		return (refuse(why, why_len, -EINVAL,
 		    "%s: cache file of another disk: %s (this one is %s; give each disk a "
 		    "blockCacheFile of its own)",

@@ -23,7 +23,7 @@ write_job(struct commit *c, struct batch_job *job)
 {
 	int error;
 
-	if (job->has_batch && job->sync_first) {
+	if (job->has_batch && job->sync_first && !INJECT_FAIL("mutate.d1-skip-data-sync")) {
 		/* D1, D6: bytes before the record that names them. */
 		INJECT("cachemgr.commit.before-data-sync");
 		job->syncs++;
@@ -38,6 +38,8 @@ write_job(struct commit *c, struct batch_job *job)
 	}
 	INJECT("cachemgr.commit.before-sync");
 	job->syncs++;
+	if (INJECT_FAIL("mutate.p4-skip-last-sync"))
+		return (0);
 	error = durable_sync(c->file.fd);
 	INJECT("cachemgr.commit.after-sync");
 	return (error);
@@ -138,6 +140,8 @@ commit_note_zero(struct cachemgr *cm, uint32_t block, bool pending)
 	struct commit *c = cm->commit;
 	struct zero_note *z = c->nzero > 0 ? &c->zero[c->nzero - 1] : NULL;
 
+	if (INJECT_FAIL("mutate.d7-forget-trims"))
+		return;
 	if (z != NULL && z->pending == pending && z->block + z->count == block) {
 		z->count++;
 		return;
@@ -175,7 +179,7 @@ commit_hold_slot(struct cachemgr *cm, uint32_t slot)
 {
 	struct commit *c = cm->commit;
 
-	if (c->rec_dirty[slot] == 0)
+	if (c->rec_dirty[slot] == 0 || INJECT_FAIL("mutate.d2-reuse-at-once"))
 		return (false);
 	if (!slot_list_add(&c->to_free, slot)) {
 		log_err(-ENOMEM, "cannot keep a slot until its record is durable; starting over");

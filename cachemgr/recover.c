@@ -10,6 +10,7 @@
 #include "common/cachelayout.h"
 #include "common/check.h"
 #include "common/durable.h"
+#include "common/inject.h"
 #include "common/log.h"
 
 struct found { /* the newest record of one slot */
@@ -102,7 +103,7 @@ link_found(struct cachemgr *cm, struct found *found, uint32_t slot)
 	MUST(b != NULL);
 	slot_prepare(cm, slot, f->block);
 	if (b->cur != IPC_NO_SLOT) {
-		if (found[b->cur].sequence > f->sequence) {
+		if ((found[b->cur].sequence > f->sequence) != INJECT_FAIL("mutate.d8-older-wins")) {
 			slot_release(cm, slot);
 			return;
 		}
