@@ -19,7 +19,7 @@ const char help_text[] =
     "  --redirect-region     wrong region: 301 PermanentRedirect, not 400\n"
     "  --max-skew S          clock difference allowed in signatures (900)\n"
     "  --no-conditional-put  If-Match and If-None-Match on writes are ignored\n"
-    "  --conditional-put on|501\n"
+    "  --conditional-put on|501|bare   bare: If-Match without quotes only, as Ceph RGW\n"
     "  --etag md5|fast       fast: ETags that change with the content, at memory speed\n"
     "  --no-payload-check    believe x-amz-content-sha256, Content-MD5, x-amz-checksum-*\n"
     "  --latency MS          before every answer; no thread is held\n"

@@ -160,10 +160,12 @@ choose(int c)
 {
 	if (c == O_COND && strcmp(optarg, "501") == 0)
 		opt.cond_put = COND_PUT_501;
+	else if (c == O_COND && strcmp(optarg, "bare") == 0)
+		opt.cond_put = COND_PUT_BARE;
 	else if (c == O_COND && strcmp(optarg, "on") == 0)
 		opt.cond_put = COND_PUT_ON;
 	else if (c == O_COND)
-		usage("--conditional-put", "on or 501");
+		usage("--conditional-put", "on, 501 or bare");
 	else if (c == O_ETAG && strcmp(optarg, "fast") == 0)
 		opt.etag_fast = true;
 	else if (c == O_ETAG && strcmp(optarg, "md5") != 0)

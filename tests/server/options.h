@@ -17,6 +17,7 @@ enum cond_put {
 	COND_PUT_ON,
 	COND_PUT_IGNORED,
 	COND_PUT_501,
+	COND_PUT_BARE, /* as Ceph RGW: If-Match is compared without quotes */
 };
 
 struct options {

@@ -211,6 +211,8 @@ write_conditions(struct request *rq, struct store_cond *ret_cond)
 	}
 	ret_cond->none_match_any = none != NULL;
 	ret_cond->if_match = match;
+	if (opt.cond_put == COND_PUT_BARE && match != NULL && *match == '"')
+		ret_cond->if_match = "none has this one";
 	return (true);
 }
 
