@@ -15,6 +15,7 @@
 #include "common/check.h"
 #include "common/counters.h"
 #include "common/log.h"
+#include "uploader/fence.h"
 #include "uploader/uploader.h"
 
 #include "uploader/guard.h"
@@ -121,9 +122,11 @@ single_done(struct store_op *op)
 static void
 single_go_on(struct deletion *d)
 {
+	bool fenced = fence_closed(d->w.up->env->state);
 	unsigned i = 0;
 
-	for (; d->next < d->nchunk && d->flying < SINGLE_AT_ONCE; d->next++) {
+	for (; d->next < d->nchunk && d->flying < SINGLE_AT_ONCE && !fenced;
+	     d->next++) {
 		while (d->single[i].done != NULL)
 			i++;
 		memset(&d->single[i], 0, sizeof(d->single[i]));
@@ -135,6 +138,8 @@ single_go_on(struct deletion *d)
 		store_submit(d->w.up->store, &d->single[i]);
 	}
 	if (d->flying > 0)
+		return;
+	if (d->next < d->nchunk && work_fenced(&d->w))
 		return;
 	if (d->worst.fail != FAIL_NONE)
 		work_failed(&d->w, &d->worst);
@@ -186,6 +191,8 @@ many_attempt(struct work *w)
 		single_attempt(w);
 		return;
 	}
+	if (work_fenced(w))
+		return;
 	d->many.kind = STORE_DELETE_MANY;
 	d->many.blocks = d->chunk;
 	d->many.nblocks = d->nchunk;

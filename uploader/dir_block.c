@@ -21,6 +21,7 @@
 #include "common/cleanup.h"
 #include "common/durable.h"
 #include "uploader/etag.h"
+#include "uploader/fence.h"
 #include "uploader/payload.h"
 
 #include "uploader/guard.h"
@@ -208,6 +209,8 @@ dir_put(struct dir_op *o, const char *name, char *piece)
 		error = sizes_to_block0(d, fd);
 	if (error == 0 && fstat(fd, &st) < 0)
 		error = -errno;
+	if (error == 0 && fence_closed(d->env.state))
+		error = FENCE_ERROR;
 	if (error == 0)
 		error = durable_rename(fd, d->dirfd, tmp, name);
 	if (error == 0)

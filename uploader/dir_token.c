@@ -113,7 +113,7 @@ dir_token_put(struct dir_op *o, const char *name)
 	}
 	if (error < 0)
 		(void)unlinkat(o->d->dirfd, tmp, 0);
-	if (error == 0)
+	if (error == 0 && !op->renewal)
 		sweep_tmp(o->d);
 	token_etag(text, o->op->reply.etag);
 	return (error);

@@ -56,6 +56,7 @@ open_store(struct uploader *up, char **ret_error)
 	    .jobs = up->jobs,
 	    .codec = up->codec,
 	    .counters = env->counters,
+	    .state = env->state,
 	    .names = {conf->prefix_full, strlen(conf->prefix_full), conf->block_hash_prefix,
 		g->nblocks},
 	    .block_size = g->block_size,
@@ -75,6 +76,9 @@ open_policies(struct uploader *up)
 	up->get_policy =
 	    (struct retry_policy){conf->initial_retry_pause_us, conf->max_retry_pause_us};
 	up->change_policy = (struct retry_policy){conf->initial_retry_pause_us, 0};
+	/* The lease ends whatever we do: cachemgr is told in time to ask again. */
+	up->token_policy =
+	    (struct retry_policy){min_u64(conf->initial_retry_pause_us, US_PER_S), 5 * US_PER_S};
 	up->settle_us = conf->timeout_us;
 	retry_budget_init(&up->budget, share(up, BUDGET_TOKENS), share(up, BUDGET_PER_S), now_us());
 }

@@ -119,6 +119,9 @@ dispatch(struct uploader *up, const struct ipc_msg *m)
 	case IPC_LIST:
 		listing_begin(up, m);
 		break;
+	case IPC_TOKEN:
+		renewal_begin(up, m);
+		break;
 	case IPC_CANCEL:
 		work_cancel(up, m->req_id);
 		break;

@@ -12,6 +12,7 @@
 #include "common/blockmath.h"
 #include "common/conf.h"
 #include "uploader/credentials.h"
+#include "uploader/fence.h"
 
 #include "uploader/guard.h"
 
@@ -64,6 +65,9 @@ body_of_string(struct http_request *r, uint64_t off, void *buf, size_t len)
 static int
 body_of_payload(struct http_request *r, uint64_t off, void *buf, size_t len)
 {
+	/* At each piece: without its last byte a request has no effect. */
+	if (fence_closed(((struct s3_op *)r)->s3->env.state))
+		return (FENCE_ERROR);
 	return (payload_read(((struct s3_op *)r)->op->payload, off, buf, len));
 }
 
@@ -248,6 +252,7 @@ build_token_put(struct s3 *s3, struct s3_op *s, const char *key)
 	add_md5(&head, md5);
 	s3_head_add(&head, "x-amz-meta-s3backer-mount-token", "%08x", op->token);
 	add_object_headers(s3->env.conf, &head);
+	s->http.limit_us = op->limit_us;
 	if (op->condition == STORE_IF_ABSENT)
 		s3_head_add(&head, "If-None-Match", "*");
 	else if (op->condition == STORE_IF_MATCH)
@@ -264,6 +269,7 @@ build_token_get(struct s3 *s3, struct s3_op *s, const char *key)
 	struct s3_head head = {.n = 0};
 
 	s->http.method = HTTP_GET;
+	s->http.limit_us = s->op->limit_us;
 	return (make(s3, s, "GET", key, NULL, NULL, NULL, &head));
 }
 

@@ -289,6 +289,8 @@ overdue(const struct http *h, const struct http_request *r, uint64_t now)
 	uint64_t bytes = r->body_len + r->expect_len;
 	uint64_t whole = h->conf.timeout_us + bytes * US_PER_S / SLOWEST_PER_S;
 
+	if (r->limit_us != 0 && now - r->started_us > r->limit_us)
+		return (true);
 	return (now - r->progress_us > h->conf.timeout_us ||
 		now - r->started_us - min_u64(r->paused_us, now - r->started_us) > whole);
 }

@@ -67,6 +67,7 @@ struct http_request {
 	void	   (*done)(struct http_request *);
 	void	    *arg;
 	uint64_t     expect_len;	/* of a download, for its deadline */
+	uint64_t     limit_us;	/* from its start, however well it goes; 0: none */
 	struct http_reply reply;
 
 	/* private to s3_http.c */

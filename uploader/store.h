@@ -24,6 +24,7 @@
 struct codec;
 struct conf;
 struct counters;
+struct ipc_state;
 struct jobs;
 struct loop;
 struct payload;
@@ -84,6 +85,8 @@ struct store_op {
 	const char	*body;
 	enum store_condition condition;
 	const char	*match;		/* STORE_IF_MATCH: ETag with quotes */
+	bool		 renewal;	/* TOKEN_PUT: blocks may be on their way meanwhile */
+	uint64_t	 limit_us;	/* of the attempt, where it can be cut; 0: the usual */
 
 	void	       (*done)(struct store_op *);
 	void		*arg;
@@ -110,6 +113,7 @@ struct store_env {		/* borrowed until the store is closed, where it is a pointer
 	struct jobs	   *jobs;	/* for hashing and codecs */
 	const struct codec *codec;
 	struct counters	   *counters;
+	const struct ipc_state *state;	/* fence.h; NULL: store tool */
 	struct names	    names;
 	uint64_t	    block_size, file_size;	/* 0: not known (store tool) */
 	unsigned	    max_transfers;		/* of this process */

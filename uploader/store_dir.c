@@ -28,6 +28,7 @@
 #include "common/check.h"
 #include "common/conf.h"
 #include "common/durable.h"
+#include "uploader/fence.h"
 
 #include "uploader/guard.h"
 
@@ -39,9 +40,12 @@ run_op(struct dir_op *o, char *scratch)
 {
 	struct store_dir *d = o->d;
 	char name[NAME_SIZE], token[NAME_SIZE];
+	bool deletes = o->op->kind == STORE_DELETE || o->op->kind == STORE_DELETE_MANY;
 
 	(void)name_of_block(&d->names, o->op->block, name);
 	(void)name_of_token(&d->names, token);
+	if (deletes && fence_closed(d->env.state))
+		return (FENCE_ERROR);
 	switch (o->op->kind) {
 	case STORE_GET:
 		return (dir_get(o, name, scratch));

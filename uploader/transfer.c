@@ -164,6 +164,8 @@ put_attempt(struct work *w)
 	struct transfer *t = (struct transfer *)w;
 
 	w->attempt = put_attempt;
+	if (work_fenced(w))
+		return;
 	t->op.kind = t->payload.zero ? STORE_DELETE : STORE_PUT;
 	t->op.done = put_done;
 	store_submit(w->up->store, &t->op);

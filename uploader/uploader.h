@@ -9,6 +9,7 @@
  *	transfer.c	GET and PUT: states, retries, the proof after an unknown outcome
  *	deletion.c	DELETE: runs of blocks, in bulk or one by one
  *	listing.c	LIST
+ *	renewal.c	TOKEN
  *	tool.c		the store tool: commands instead of messages
  *
  * Every request of cachemgr gets exactly one DONE, whatever happens.
@@ -60,11 +61,13 @@ struct uploader {
 	struct ipc_msg	   *outbox;	/* replies that did not fit into the ring */
 	size_t		    out_first, out_n, out_room;
 	bool		    ring_cm;	/* something was pushed in this turn */
-	struct retry_policy get_policy, change_policy;
+	struct retry_policy get_policy, change_policy, token_policy;
 	struct retry_budget budget;
 	uint64_t	    settle_us;	/* how long a cut-off PUT may take to land */
 	bool		    leaving;
 	bool		    bulk_refused;
+	char		    token_etag[80]; /* of the token as we last wrote or read it */
+	bool		    bare_if_match; /* renewal.c */
 	bool		    failing;	/* the last outcomes were failures: the store may be away */
 };
 
@@ -90,10 +93,15 @@ void	work_leave(struct uploader *);	/* end what is pausing */
 void	work_cancel(struct uploader *, uint64_t req_id);
 /* Wait until nothing that was cut off can land any more; false: nothing to wait for. */
 bool	work_settle(struct work *, void (*then)(struct work *));
+/* May a request that changes the bucket leave?  If not, it gets its DONE, EAGAIN. */
+bool	work_fenced(struct work *);
 
 /* ---- deletion.c, listing.c ----------------------------------------------------------------- */
 void	deletion_message(struct uploader *, const struct ipc_msg *);
 void	listing_begin(struct uploader *, const struct ipc_msg *);
+
+/* ---- renewal.c ---------------------------------------------------------------------------- */
+void	renewal_begin(struct uploader *, const struct ipc_msg *);
 
 /* ---- tool.c -------------------------------------------------------------------------------- */
 int	tool_main(struct role_env *);

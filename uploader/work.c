@@ -23,6 +23,7 @@
 #include "common/timeutil.h"
 #include "ipc/proc_table.h"
 #include "uploader/etag.h"
+#include "uploader/fence.h"
 #include "uploader/uploader.h"
 
 #include "uploader/guard.h"
@@ -41,7 +42,7 @@ end_pause(void *arg)
 {
 	struct work *w = arg;
 	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
-	uint64_t wait = w->up->failing ? retry_budget_take(&w->up->budget, now_us()) : 0;
+	uint64_t wait = w->up->failing && w->msg.type != IPC_TOKEN ? retry_budget_take(&w->up->budget, now_us()) : 0;
 
 	if (wait > 0 && !w->up->leaving) {
 		/* Not all at the moment of the next token. */
@@ -105,13 +106,22 @@ log_failure(const struct work *w, const struct store_reply *r, bool given_up, ui
 		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);
 }
 
+static const struct retry_policy *
+policy(const struct work *w)
+{
+	const struct uploader *up = w->up;
+
+	if (w->msg.type == IPC_TOKEN)
+		return (&up->token_policy);
+	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST ? &up->get_policy
+								  : &up->change_policy);
+}
+
 void
 work_failed(struct work *w, const struct store_reply *r)
 {
 	struct uploader *up = w->up;
-	const struct retry_policy *p = w->msg.type == IPC_GET || w->msg.type == IPC_LIST
-					   ? &up->get_policy
-					   : &up->change_policy;
+	const struct retry_policy *p = policy(w);
 	uint64_t pause = 0;
 	bool again;
 
@@ -122,6 +132,8 @@ work_failed(struct work *w, const struct store_reply *r)
 	up->failing = true;
 	/* For the status page, and for the obituary should we die of it. */
 	(void)strlcpy(up->env->me->words, r->why, sizeof(up->env->me->words));
+	if (r->error == FENCE_ERROR && work_fenced(w))
+		return;
 	again = r->fail != FAIL_DATA && !up->leaving &&
 		retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
 	count_retry(w, !again);
@@ -224,5 +236,24 @@ work_settle(struct work *w, void (*then)(struct work *))
 	w->attempt = then;
 	w->timer.run = end_settling;
 	loop_timer_set(&w->up->loop, &w->timer, w->land_us);
+	return (true);
+}
+
+static void
+give_back(struct work *w)
+{
+	work_done(w, -EAGAIN, 0, 0, NULL);
+}
+
+/* What an earlier attempt may yet do is waited for: nothing of ours lands after the DONE. */
+bool
+work_fenced(struct work *w)
+{
+	if (!fence_closed(w->up->env->state))
+		return (false);
+	log_debug("the lease is over, not sent: %s block=%" PRIu64, kind_name(w), w->msg.block);
+	w->pausing = false;
+	if (!work_settle(w, give_back))
+		give_back(w);
 	return (true);
 }
