@@ -30,9 +30,10 @@
 
 #define BACKOFF_FIRST_US (100 * US_PER_MS)
 #define BACKOFF_LAST_US	 (10 * US_PER_S)
-#define HEALTHY_US	 (60 * US_PER_S) /* having lived this long, a death is the first again */
+#define FORGIVE_US	 (3 * US_PER_S)	/* each such time lived makes a death before it forgotten */
 #define LOOK_US		 (1 * US_PER_S)	 /* how often heartbeats are looked at */
 #define BURIAL_LOOK_US	 (20 * US_PER_MS)
+#define KILL_LIMIT_US	 (10 * US_PER_S) /* SIGKILL that does nothing so long is logged */
 
 static const char *
 name_of(const struct role *r)
@@ -233,18 +234,45 @@ read_remains(struct super *s, struct role *r)
 	close_role_fd(&r->err_fd);
 }
 
-/* The life that ended: was it long enough to forget the deaths before it? */
+/* The life that ended makes up for some of the deaths before it. */
 static void
 count_death(struct super *s, struct role *r)
 {
 	uint64_t now = now_us();
 
-	if (now - r->started_us >= HEALTHY_US)
-		r->deaths = 0;
+	r->deaths -= (unsigned)min_u64(r->deaths, (now - r->started_us) / FORGIVE_US);
 	r->respawn_us = r->restarting ? now : now + backoff_us(r->deaths);
 	if (!r->restarting)
 		r->deaths++;
 	atomic_fetch_add(&shm_proc(&s->shm, r->proc)->restarts, 1);
+}
+
+/*
+ * Without the cache manager that gave them their slots the uploaders must not go on: the next one
+ * forgets all transfers and gives the slots away.  It starts only when none of them is left.
+ */
+static void
+end_uploaders(struct super *s)
+{
+	for (uint32_t p = PROC_UPLOADER0; p < s->nprocs; p++) {
+		struct role *r = &s->role[p];
+
+		if (r->pid == 0)
+			continue;
+		(void)kill(r->pid, SIGKILL);
+		r->restarting = true;
+		r->state = ROLE_LEAVING;
+		r->ready_by_us = deadline_in_us(KILL_LIMIT_US);
+	}
+}
+
+bool
+bury_no_uploader_left(const struct super *s)
+{
+	for (uint32_t p = PROC_UPLOADER0; p < s->nprocs; p++)
+		if (s->role[p].pid != 0)
+			return (false);
+	return (true);
 }
 
 static void
@@ -267,6 +295,8 @@ role_died(struct super *s, struct role *r, int wait_status)
 	atomic_store(&p->run, PROC_DEAD);
 	if (r->proc != PROC_CACHEMGR && s->phase != PHASE_ENDING)
 		tell_cachemgr(s, r);
+	else if (s->phase != PHASE_ENDING)
+		end_uploaders(s);
 	if (phase_role_died(s, r, never && !leaving, words)) {
 		count_death(s, r);
 		r->state = ROLE_WAITING;

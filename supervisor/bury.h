@@ -5,7 +5,8 @@
  * A death is logged once: role, pid, signal or exit code, last words.  Then cachemgr is told
  * (IPC_DEAD), because it alone can release what the dead held; only when it has done so does a
  * successor start, or the successor's own hazard lines would be swept away with the old ones.
- * Who dies again and again waits longer each time; exit code 2 is "never again" and ends the disk.
+ * With cachemgr end the uploaders, killed by us, and its successor starts when they are gone: their
+ * transfers were its secret.  Who dies again and again waits longer each time; exit code 2 is "never again" and ends the disk.
  */
 #ifndef S3B_SUPERVISOR_BURY_H
 #define S3B_SUPERVISOR_BURY_H
@@ -20,6 +21,7 @@ struct watch_set;
 
 int	bury_start_all(struct super *);		/* cachemgr first, the others when it is ready */
 int	bury_start(struct super *, struct role *);
+bool	bury_no_uploader_left(const struct super *);
 bool	bury_all_running(const struct super *, uint32_t from, uint32_t to);
 
 void	bury_watch(struct super *, struct watch_set *);	/* their sockets and stderr */

@@ -125,7 +125,7 @@ bool
 phase_may_start(const struct super *s, uint32_t proc)
 {
 	if (proc == PROC_CACHEMGR)
-		return (true);
+		return (bury_no_uploader_left(s));
 	return (s->role[PROC_CACHEMGR].state == ROLE_RUNNING);
 }
 
@@ -275,23 +275,22 @@ phase_role_died(struct super *s, const struct role *r, bool never, const char *o
 
 /* ---- restart -------------------------------------------------------------------------------- */
 
-/* One role after the other, each only when the one before is at work again. */
+/* First the frontend; when it is at work again, cachemgr, and with it the uploaders. */
 static void
 restart_step(struct super *s)
 {
-	struct role *r;
+	struct role *r = &s->role[s->restart_next];
 
-	for (; s->restart_next != 0 && s->restart_next < s->nprocs; s->restart_next++) {
-		r = &s->role[s->restart_next];
-		if (r->state == ROLE_RUNNING && !r->restarting) {
-			bury_ask_to_leave(s, r, RESTART_LIMIT_US);
-			r->restarting = true;
-		}
-		return;
+	if (s->restart_next >= PROC_UPLOADER0) {
+		if (!bury_all_running(s, PROC_FRONTEND, s->nprocs))
+			return;
+		s->restart_next = 0;
+		log_info("all processes have been replaced");
+		control_restarted(s);
+	} else if (r->state == ROLE_RUNNING && !r->restarting) {
+		bury_ask_to_leave(s, r, RESTART_LIMIT_US);
+		r->restarting = true;
 	}
-	s->restart_next = 0;
-	log_info("all processes have been replaced");
-	control_restarted(s);
 }
 
 int
@@ -309,8 +308,9 @@ phase_role_ready(struct super *s, uint32_t proc)
 {
 	if (s->phase == PHASE_ROLES)
 		start_ready(s, proc);
-	else if (s->restart_next == proc && proc != 0) {
-		s->restart_next++;
+	else if (s->restart_next != 0) {
+		if (s->restart_next == proc && proc < PROC_UPLOADER0)
+			s->restart_next++;
 		restart_step(s);
 	}
 }

@@ -96,7 +96,7 @@ struct role {
 	unsigned	deaths;		/* in a row, for the back-off */
 	uint32_t	bury_epoch;	/* cachemgr must bury up to this one before a respawn */
 	bool		buried;		/* it said so */
-	bool		restarting;	/* LEAVING because of `restart` */
+	bool		restarting;	/* its end is ours: `restart`, or cachemgr's death */
 	bool		hung;		/* reported as not moving */
 	char		fail[512];	/* text of its FAIL */
 	struct words	words;		/* what it writes to stderr */
