@@ -208,26 +208,41 @@ read_fully(int fd, char *dst, size_t len, uint64_t off)
 	return (0);
 }
 
-int
-hit_copy(struct lane *l, const struct block_span *sp, char *dst)
+static int
+copy_from(const struct lane *l, unsigned first, char *dst)
 {
 	const struct volume *v = l->v;
-	unsigned niov = l->niov, held = l->held;
-	int r = hit_read(l, sp), error = 0;
+	int error = 0;
 
-	if (r != HIT && r != HIT_ZERO)
-		return (r);
-	for (unsigned i = niov; i < l->niov && error == 0; i++) {
+	for (unsigned i = first; i < l->niov && error == 0; i++) {
 		const char *p = l->iov[i].iov_base;
 		size_t len = l->iov[i].iov_len;
 
 		/* Not memcpy from the mapping: a bad disk is to be an error, not SIGBUS. */
-		if (p >= v->map && p < v->map + v->map_len)
+		if (volume_in_cache(v, p))
 			error = read_fully(v->cache_fd, dst, len, (uint64_t)(p - v->map));
 		else
 			memset(dst, 0, len);
 		dst += len;
 	}
+	return (error);
+}
+
+int
+lane_copy(const struct lane *l, char *dst)
+{
+	return (copy_from(l, 0, dst));
+}
+
+int
+hit_copy(struct lane *l, const struct block_span *sp, char *dst)
+{
+	unsigned niov = l->niov, held = l->held;
+	int r = hit_read(l, sp), error;
+
+	if (r != HIT && r != HIT_ZERO)
+		return (r);
+	error = copy_from(l, niov, dst);
 	l->niov = niov;
 	while (l->held > held)
 		drop_slot(l, l->slot[--l->held]);

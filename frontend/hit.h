@@ -37,6 +37,8 @@ struct lane {			/* what one thread needs to touch slots */
 };
 
 void lane_init(struct lane *, struct volume *, unsigned line);
+/* Copies what the iov names out of the cache.  0 or -errno. */
+int  lane_copy(const struct lane *, char *dst);
 /* Lets go of the slots and forgets the iov.  After the reply, never before. */
 void lane_release(struct lane *);
 

@@ -29,11 +29,14 @@ iobuf_get(void)
 		return (b);
 	if ((b = malloc(sizeof(*b))) == NULL)
 		return (NULL);
-	mem = mmap(NULL, IOBUF_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Populated, and kept so if we may: see "Dying" in reply.c. */
+	mem = mmap(NULL, IOBUF_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (mem == MAP_FAILED) {
 		free(b);
 		return (NULL);
 	}
+	(void)mlock(mem, IOBUF_SIZE);
 	b->mem = mem;
 	return (b);
 }

@@ -28,6 +28,7 @@
 
 #include "frontend/channel.h"
 #include "frontend/hit.h"
+#include "frontend/iobuf.h"
 #include "frontend/request.h"
 #include "frontend/resume.h"
 #include "frontend/session.h"
@@ -64,6 +65,8 @@ frontend_open(struct frontend *fe, struct role_env *env)
 	    (r = session_open(v, &fe->session)) < 0)
 		role_fail(env, "cannot start: %s", strerror(-r));
 	lane_init(&fe->lane, v, 0);
+	if ((fe->lane.buf = iobuf_get()) == NULL)
+		role_fail(env, "cannot start: %s", strerror(ENOMEM));
 	/* We are below a file system: memory the kernel frees for us must not wait for us. */
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	if ((r = confine_role_why("frontend", env->conf, &why)) < 0)

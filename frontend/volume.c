@@ -34,10 +34,11 @@ map_cache(struct volume *v, const struct shm *shm)
 	if (p == MAP_FAILED)
 		return (-errno);
 	v->map = p;
-	/* Never written, so every page of it is the kernel's one page of zeros. */
-	p = mmap(NULL, FE_MAX_IO, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	p = mmap(NULL, FE_MAX_IO, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return (-errno);
+	/* Pages of its own, not the kernel's one page of zeros: see "Dying" in reply.c. */
+	memset(p, 0, FE_MAX_IO);
 	v->zeros = p;
 	return (0);
 }

@@ -62,6 +62,12 @@ void volume_stat(const struct volume *, uint64_t ino, struct stat *ret_st);
  */
 int  volume_seek(const struct volume *, uint64_t off, int whence, uint64_t *ret_off);
 
+static inline bool
+volume_in_cache(const struct volume *v, const void *p)
+{
+	return ((const char *)p >= v->map && (const char *)p < v->map + v->map_len);
+}
+
 /* Rings cachemgr at once. */
 void volume_ring_cachemgr(const struct volume *);
 

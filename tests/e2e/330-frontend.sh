@@ -55,6 +55,12 @@ le 10 "$(figure restarts)" "it forgot often enough"
 if resends; then
 	hammer "frontend killed" -s 33554432 -b 65536 -n 40 -x -d 1500 -k 250
 	le 10 "$(figure kills)" "it was killed often enough"
+	# Large requests and a cold mapping: most deaths fall into the kernel's copying.
+	start_fe -s 67108864 -b 1048576 -n 70 -k 40
+	quietly diskcheck -j 3 -n 100000 -t 5 -d -a 4096 -m 1048576 "$file"
+	ok $? "frontend killed in the middle of large requests"
+	stop_fe "large requests"
+	le 20 "$(figure kills)" "it was killed often enough"
 	hammer "both" -s 33554432 -b 65536 -n 40 -x -d 1500 -k 400 -r 150 -t -i
 else
 	note "Linux before 6.9: nobody can take over a mount"
@@ -88,7 +94,7 @@ ok $? "and is had when it can be again"
 has "$(cat "$mnt/stats")" "^io_errors +[1-9]" "counted in the stats file"
 rm "$mnt/stats" && has "$(cat "$mnt/stats")" "^io_errors +0 " "whose removal sets it back"
 stop_fe "one disk"
-is "$(figure FLUSH)" 10 "each O_DSYNC write was a flush, with O_DIRECT and without"
+is "$(figure FLUSH)" 11 "each O_DSYNC write was a flush, with O_DIRECT and without (and fallocate)"
 
 # Writers at 4 MB/s: slower than they want, none stalled.
 start_fe -s 8388608 -b 65536 -n 200 -w 4000000
