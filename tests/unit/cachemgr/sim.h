@@ -26,6 +26,7 @@
 #include "common/cachelayout.h"
 #include "common/conf.h"
 #include "common/durable.h"
+#include "common/log.h"
 #include "common/timeutil.h"
 #include "ipc/proc_table.h"
 #include "tests/unit/tap.h"
@@ -648,6 +649,7 @@ world_open(uint64_t seed)
 	struct shm_geometry g;
 	char *error = NULL;
 
+	log_open("sim", "/dev/null", "err", false); /* errors are made on purpose, by the hundred */
 	rng = seed * 2654435761u + 1;
 	memset(&env, 0, sizeof(env));
 	flushing = false;
