@@ -111,6 +111,12 @@ header(struct http_reply *r, const char *name, const char *value)
 		r->file_size = whole_number(value);
 	else if (strcasecmp(name, "x-amz-meta-s3backer-hmac") == 0)
 		(void)strlcpy(r->hmac, value, sizeof(r->hmac));
+	else if (strcasecmp(name, "x-amz-checksum-crc32") == 0)
+		(void)strlcpy(r->crc32, value, sizeof(r->crc32));
+	else if (strcasecmp(name, "x-amz-server-side-encryption") == 0)
+		r->etag_is_no_md5 = r->etag_is_no_md5 || strncasecmp(value, "aws:kms", 7) == 0;
+	else if (strcasecmp(name, "x-amz-server-side-encryption-customer-algorithm") == 0)
+		r->etag_is_no_md5 = true;
 	else if (strcasecmp(name, "x-amz-meta-s3backer-mount-token") == 0)
 		set_token(r, value);
 }

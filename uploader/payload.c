@@ -62,7 +62,7 @@ sum_slot(struct payload *p, unsigned char *piece)
 	if (error == 0) {
 		p->zero = zero;
 		p->len = p->io.size;
-		p->crc = big_endian(gcry_md_read(h, GCRY_MD_CRC32));
+		p->crc = p->stored_crc = big_endian(gcry_md_read(h, GCRY_MD_CRC32));
 		take_hashes(p, h);
 	}
 	gcry_md_close(h);
@@ -89,6 +89,8 @@ sum_encoded(struct payload *p)
 	if ((error = codec_encode(p->codec, p->block, whole, p->io.size, &p->out)) < 0)
 		goto out;
 	p->len = p->out.len;
+	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, p->out.data, p->out.len);
+	p->stored_crc = big_endian(crc);
 	h = open_hash(p->want, false);
 	gcry_md_write(h, p->out.data, p->out.len);
 	take_hashes(p, h);

@@ -33,8 +33,10 @@ struct payload {
 	int		    error;
 	bool		    zero;	/* nothing else below is set then */
 	uint32_t	    crc;	/* of the block */
-	uint64_t	    len;	/* of what is stored */
-	uint8_t		    sha256[32], md5[16]; /* of what is stored */
+	/* of what is stored */
+	uint64_t	    len;
+	uint32_t	    stored_crc;
+	uint8_t		    sha256[32], md5[16];
 	struct codec_out    out;	/* data NULL: the body is the slot itself */
 };
 

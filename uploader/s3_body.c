@@ -113,15 +113,16 @@ decode_run(struct job *j, void *scratch)
 	int error;
 
 	(void)scratch;
-	error = out == NULL ? -ENOMEM
-			    : codec_decode(s3->env.codec, op->block, s->encoding,
-				  s->http.reply.hmac, s->buffer, s->buffered, out, size, &s->bad);
+	error = out == NULL ? -ENOMEM : s3_verify_buffer(s);
+	if (error == 0)
+		error = codec_decode(s3->env.codec, op->block, s->encoding, s->http.reply.hmac,
+		    s->buffer, s->buffered, out, size, &s->bad);
 	if (error == 0 && op->off == 0 && op->len == size && (s->crc = crc32_sum_new()) != NULL)
 		crc32_sum_add(s->crc, out, size);
 	if (error == 0)
 		error = slot_io_write(&op->io, op->off, out + op->off, op->len);
 	free(out);
-	s->decode_error = error;
+	s->job_error = error;
 }
 
 static void
@@ -129,7 +130,7 @@ decode_done(struct job *j)
 {
 	struct s3_op *s = (struct s3_op *)((char *)j - offsetof(struct s3_op, job));
 
-	s->http.reply.error = s->decode_error;
+	s->http.reply.error = s3_verify_decoded(s, s->job_error);
 	s->op->reply.crc = crc32_sum_end(&s->crc);
 	s3_judge(s->s3, s);
 	s3_finish(s);
@@ -146,6 +147,7 @@ get_end(struct s3_op *s, bool *ret_later)
 	if (!s->as_is) {
 		s->job.run = decode_run;
 		s->job.done = decode_done;
+		s3_verify_prepare(s);
 		*ret_later = true;
 		jobs_submit(s->s3->env.jobs, &s->job);
 		return (0);
@@ -153,7 +155,7 @@ get_end(struct s3_op *s, bool *ret_later)
 	if (r->received != want)
 		return (refuse(s, -EILSEQ, "its length is not that of a block"));
 	s->op->reply.crc = crc32_sum_end(&s->crc);
-	return (0);
+	return (s3_verify_slot(s, ret_later));
 }
 
 /* ---- the others --------------------------------------------------------------------------- */

@@ -90,6 +90,11 @@ build_get(struct s3 *s3, struct s3_op *s, const char *key)
 		s3_head_add(&head, "Range", "bytes=0-0");
 	else if (part)
 		s3_head_add(&head, "Range", "bytes=%u-%u", op->off, op->off + op->len - 1);
+	if (op->kind == STORE_GET && !part && s3->env.conf->verify_reads &&
+	    s3->checksums != CHECKSUMS_REFUSED) {
+		s->sent_checksum = true;
+		s3_head_add(&head, "x-amz-checksum-mode", "ENABLED");
+	}
 	if (codec_accept(s3->env.codec) != NULL)
 		s3_head_add(&head, "Accept-Encoding", "%s", codec_accept(s3->env.codec));
 	return (make(s3, s, "GET", key, NULL, NULL, NULL, &head));
@@ -100,13 +105,18 @@ build_put(struct s3 *s3, struct s3_op *s, const char *key)
 {
 	struct s3_head head = {.n = 0};
 	struct payload *p = s->op->payload;
-	char sha256[65];
+	char sha256[65], crc[9];
 
 	if (codec_encoding(s3->env.codec) != NULL)
 		s3_head_add(&head, "Content-Encoding", "%s", codec_encoding(s3->env.codec));
 	s3_head_add(&head, "Content-Type", "application/x-s3backer-block");
 	if (p->want & PAYLOAD_MD5)
 		add_md5(&head, p->md5);
+	if (s3->checksums != CHECKSUMS_REFUSED) {
+		s->sent_checksum = true;
+		s3_checksum_text(p->stored_crc, crc);
+		s3_head_add(&head, "x-amz-checksum-crc32", "%s", crc);
+	}
 	if (s->op->block == 0) {
 		s3_head_add(&head, "x-amz-meta-s3backer-blocksize", "%llu",
 		    (unsigned long long)s3->env.block_size);

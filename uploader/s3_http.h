@@ -49,6 +49,8 @@ struct http_reply {
 	char	 etag[80];	/* with its quotes */
 	char	 encoding[64];	/* Content-Encoding; longer ones end in '?', which is unknown */
 	char	 hmac[48];	/* x-amz-meta-s3backer-hmac, with its quotes */
+	char	 crc32[16];	/* x-amz-checksum-crc32; longer ones are cut and match nothing */
+	bool	 etag_is_no_md5; /* encrypted under KMS or the customer's key */
 	char	 region[64];	/* x-amz-bucket-region */
 	char	 location[256];
 	char	 transport[256]; /* libcurl's words for the error */

@@ -79,6 +79,37 @@ heal_region(struct s3 *s3, const struct http_reply *r, const struct xml_error *x
 	return (true);
 }
 
+/*
+ * A store that takes checksums says so by a success; before one, any "do not understand" is put down to
+ * them, later only one that names them.
+ */
+static bool
+heal_checksums(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail f)
+{
+	const struct http_reply *r = &s->http.reply;
+	bool named = strcasestr(x->message, "checksum") != NULL ||
+		     strcasestr(x->code, "checksum") != NULL;
+
+	if (!s->sent_checksum || (f != FAIL_UNSUPPORTED && f != FAIL_PERMANENT) ||
+	    (r->status != 400 && r->status != 501) ||
+	    (s3->checksums == CHECKSUMS_TAKEN && !named))
+		return (false);
+	if (s3->checksums != CHECKSUMS_REFUSED)
+		log_info("the store does not take checksums: %d %s", r->status, x->code);
+	s3->checksums = CHECKSUMS_REFUSED;
+	return (true);
+}
+
+static void
+learn(struct s3 *s3, struct s3_op *s)
+{
+	if (s->op->kind != STORE_PUT || s->op->reply.fail != FAIL_NONE)
+		return;
+	if (s->sent_checksum && s3->checksums == CHECKSUMS_UNKNOWN)
+		s3->checksums = CHECKSUMS_TAKEN;
+	s3_learn_from_put(s);
+}
+
 static bool
 heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail f)
 {
@@ -97,6 +128,8 @@ heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail 
 		healed = credentials_expired(s3->credentials) == 0;
 	else if (f == FAIL_UNSUPPORTED && s->op->kind == STORE_LIST && !s3->list_v2)
 		healed = s3->list_v2 = true; /* version 1 works everywhere, or so they say */
+	else
+		healed = heal_checksums(s3, s, x, f);
 	if (healed)
 		s3->generation++;
 	return (healed);
@@ -177,7 +210,9 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 		out->fail = FAIL_REGION;
 	judge_outcome(s, out);
 	out->healed = heal(s3, s, &x, out->fail);
+	learn(s3, s);
 	count(s3, out->fail, r);
+	out->object_bad = s->bad != NULL && s->op->kind == STORE_GET && r->received > 0;
 	if (s->bad != NULL && s->op->kind == STORE_GET)
 		(void)snprintf(out->why, sizeof(out->why), "object of block %" PRIu32 ": %s%s%s",
 		    s->op->block, s->bad, s->encoding[0] != '\0' ? ": Content-Encoding=" : "",

@@ -5,6 +5,7 @@
  *	store_s3.c	open, submit, close; the end of a request
  *	s3_build.c	the request of each kind of operation
  *	s3_body.c	where the bodies of replies go
+ *	s3_verify.c	checksums and MD5s of what was downloaded
  *	s3_judge.c	what a reply means; healing of clock and region
  */
 #ifndef S3B_UPLOADER_S3_PRIV_H
@@ -29,6 +30,8 @@ struct s3 {
 	bool		    on_aws;	/* endpoints follow from regions */
 	bool		    list_v2;
 	bool		    region_found;
+	enum { CHECKSUMS_UNKNOWN, CHECKSUMS_TAKEN, CHECKSUMS_REFUSED } checksums;
+	enum { ETAGS_UNKNOWN, ETAGS_MD5, ETAGS_NO_MD5 } etags; /* s3_verify.c */
 };
 
 struct s3_op {
@@ -44,7 +47,11 @@ struct s3_op {
 	struct crc32_sum    *crc;
 	char		     encoding[64];
 	const char	    *bad;	/* why the object is not to be used */
-	int		     decode_error;
+	int		     job_error;
+	/* s3_verify.c */
+	bool		     sent_checksum;
+	bool		     md5_wanted, summed, verified;
+	uint8_t		     md5[16];
 	/* GET of encoded objects, TOKEN_GET, DELETE_MANY: the body; its capacity */
 	uint8_t		    *buffer;
 	size_t		     buffered, room;
@@ -58,6 +65,14 @@ struct s3_op {
 int	s3_build(struct s3 *, struct s3_op *);
 void	s3_body_sink(struct s3_op *);	/* sets http.body_write for its kind */
 int	s3_body_end(struct s3_op *, bool *ret_later); /* checks the whole; later: a job was started */
+
+void	s3_checksum_text(uint32_t crc, char ret_text[9]);
+void	s3_learn_from_put(struct s3_op *);
+int	s3_verify_slot(struct s3_op *, bool *ret_later); /* a block that is in its slot, whole */
+void	s3_verify_prepare(struct s3_op *);	/* an encoded one: before, in, and after the job */
+int	s3_verify_buffer(struct s3_op *);
+int	s3_verify_decoded(struct s3_op *, int error);
+
 void	s3_judge(struct s3 *, struct s3_op *);
 void	s3_finish(struct s3_op *);	/* frees it and calls op->done */
 

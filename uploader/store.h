@@ -52,6 +52,7 @@ struct store_reply {
 	int	  http;		/* status, 0: none */
 	int	  error;	/* -errno of the transport or file system */
 	bool	  healed;	/* clock or region have been put right: submit again at once */
+	bool	  object_bad;	/* GET: what came is whole, and no block that was stored */
 	bool	  unknown;	/* a PUT or DELETE that failed and may have had its effect, or ran twice */
 	bool	  may_land;	/* or may yet have it: it was cut off while the store worked on it */
 	uint64_t  retry_after_us;
@@ -88,6 +89,9 @@ struct store_op {
 	bool		 renewal;	/* TOKEN_PUT: blocks may be on their way meanwhile */
 	uint64_t	 limit_us;	/* of the attempt, where it can be cut; 0: the usual */
 
+	uint8_t		 odd_md5[16];	/* GET: what came under odd_etag and did not fit it */
+	char		 odd_etag[80];
+
 	void	       (*done)(struct store_op *);
 	void		*arg;
 	struct store_reply reply;
@@ -105,6 +109,7 @@ struct store_backend {
 
 struct store {
 	const struct store_backend *backend;
+	bool learn_md5;	/* the next PUT does well to know its MD5 */
 };
 
 struct store_env {		/* borrowed until the store is closed, where it is a pointer */

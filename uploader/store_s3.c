@@ -172,6 +172,7 @@ store_s3_open(const struct store_env *env, struct store **ret_store, char **ret_
 		return (-ENOMEM);
 	s3->store.backend = &s3_backend;
 	s3->env = *env;
+	s3->store.learn_md5 = conf->verify_reads;
 	s3->signer.v2 = conf->auth_version == CONF_AUTH_AWS2;
 	error = s3_endpoint_set(&s3->endpoint, conf->base_url, conf->bucket_name, conf->use_vhost,
 	    conf->region != NULL ? conf->region : "us-east-1");

@@ -27,7 +27,7 @@
 
 #include "uploader/guard.h"
 
-#define BAD_REPLIES_MAX 4 /* an object that has the wrong length each time has that length */
+#define BAD_REPLIES_MAX 6 /* an object with the wrong length or bytes each time has them */
 
 struct transfer {
 	struct work w; /* first */
@@ -62,8 +62,7 @@ get_done(struct store_op *op)
 	struct store_reply *r = &op->reply;
 	bool whole = op->off == 0 && op->len == up->env->shm->geo.block_size;
 
-	if (r->fail == FAIL_BAD_REPLY && r->error == -EILSEQ && r->bytes > 0 &&
-	    ++t->bad_replies >= BAD_REPLIES_MAX)
+	if (r->fail == FAIL_BAD_REPLY && r->object_bad && ++t->bad_replies >= BAD_REPLIES_MAX)
 		r->fail = FAIL_DATA;
 	if (r->fail != FAIL_NONE && r->fail != FAIL_ABSENT) {
 		work_failed(&t->w, r);
@@ -227,7 +226,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	t->payload.io = t->op.io;
 	t->payload.block = t->op.block;
 	t->payload.codec = up->codec;
-	t->payload.want = hashes_wanted(up);
+	t->payload.want = hashes_wanted(up) | (up->store->learn_md5 ? PAYLOAD_MD5 : 0);
 	t->payload.ready = put_summed;
 	t->payload.arg = t;
 	t->op.payload = &t->payload;
