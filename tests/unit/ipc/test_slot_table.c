@@ -398,7 +398,8 @@ test_duel(void)
 	is_int(both, 0, "%d duels: never both a hazard taken and a slot free to reuse", DUELS);
 	/* On one busy core the edge may never be met; then the line above has said less. */
 	if (named > 0 && refused > 0)
-		ok(true, "cachemgr saw the hazard %u times, the frontend the head %u", named, refused);
+		ok(true, "cachemgr saw the hazard %u times, the frontend the head %u", named,
+		    refused);
 	else
 		skip(1, "the two never met: hazard seen %u times, head %u", named, refused);
 	shm_detach(&shm);
