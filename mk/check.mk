@@ -10,9 +10,10 @@
 # With SANITIZE= or INJECT= the same tests run against those programs.  JOBS=N at the same time.
 
 JOBS	?= $(shell nproc)
-PROVE	?= prove --exec '' --timer -j$(JOBS)
+PROVE	?= prove --exec tests/quiet --failures --timer -j$(JOBS)
 e2e	:= $(sort $(wildcard tests/e2e/[0-9]*.sh))
-tests_env = S3B_BIN=$(abspath $(BIN)) S3TESTD=$(abspath $(BIN)/s3testd) S3B_VARIANT=$(variant)
+tests_env = S3B_BIN=$(abspath $(BIN)) S3TESTD=$(abspath $(BIN)/s3testd) S3B_VARIANT=$(variant) \
+	LSAN_OPTIONS=suppressions=$(abspath tests/lsan.supp):print_suppressions=0
 # -j of our own unless the user gave one.
 submake = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS))
 

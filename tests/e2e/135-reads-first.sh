@@ -20,6 +20,7 @@ write_on() {
 	local off=$((64 << 20)) t longest=0
 	random_file chunk $((256 << 10)) chunk
 	while [ ! -e stop ]; do
+		[ -e longest ] || longest=0
 		t=$(now_ms)
 		dd if=chunk of="$file" bs=256k seek="$off" oflag=seek_bytes,direct conv=notrunc status=none || break
 		t=$(($(now_ms) - t))
