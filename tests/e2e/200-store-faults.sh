@@ -43,7 +43,7 @@ writes_through() { # writes_through RULE: it is in the bucket although this happ
 
 for rule in get:503:every=2:count=20 get:500:rate=0.3 get:429:retry-after=1:count=3 \
     get:reset:every=3 get:reset=body:every=3 get:truncate=1000:every=3 get:short:every=4 \
-    get:wronglength=-1:every=4 get:stall=3s:count=2 get:slow=2M:count=5 \
+    get:wronglength=-1:every=4 get:garbage:every=5 get:stall=3s:count=2 get:slow=2M:count=5 \
     any:refuse:count=4; do
 	reads_through "$rule"
 done
