@@ -225,20 +225,21 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 static int
 seal(struct commit *c, bool snapshot)
 {
-	uint64_t gen = c->pos.generation + (snapshot ? 1 : 0);
-	int error = journal_seal(&c->job.batch, gen, c->pos.sequence + 1);
+	uint32_t crc;
+	int error = journal_seal(&c->job.batch, &c->pos, &crc);
 
 	if (error < 0)
 		return (error);
 	if (c->job.batch.len > c->half_bytes)
 		return (-ENOSPC);
 	if (snapshot) {
-		c->pos.generation = gen;
+		c->pos.generation++;
 		c->pos.half = !c->pos.half;
 		c->pos.end = 0;
 	}
 	c->job.at = CACHE_SUPER_BYTES + c->pos.half * c->half_bytes + c->pos.end;
 	c->pos.sequence++;
+	c->pos.crc = crc;
 	c->pos.end += c->job.batch.len;
 	c->pos.last_has_data = c->job.batch.data_len > 0;
 	c->job.has_batch = true;

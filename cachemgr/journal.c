@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bsd/stdlib.h>
+
 #include "common/cleanup.h"
 #include "common/durable.h"
 #include "common/inject.h"
 
-#define MAGIC	   "S3BJRNL1"
+#define MAGIC	   "S3BJRNL2"
 #define HEAD	   64u
 #define F_SNAPSHOT 1u
 
@@ -135,7 +137,7 @@ journal_add_data(struct journal_batch *j, uint32_t slot, uint32_t offset, uint32
 }
 
 int
-journal_seal(struct journal_batch *j, uint64_t generation, uint64_t sequence)
+journal_seal(struct journal_batch *j, const struct journal_pos *pos, uint32_t *ret_crc)
 {
 	size_t pad;
 	uint8_t *p;
@@ -154,13 +156,16 @@ journal_seal(struct journal_batch *j, uint64_t generation, uint64_t sequence)
 	memset(p, 0, pad);
 	p = j->buf;
 	memcpy(p, MAGIC, 8);
-	put64(p + 8, generation);
-	put64(p + 16, sequence);
+	put64(p + 8, pos->generation + (j->snapshot ? 1 : 0));
+	put64(p + 16, pos->sequence + 1);
 	put32(p + 24, (uint32_t)j->len);
 	put32(p + 28, j->nrec);
 	put32(p + 32, 0);
 	put32(p + 36, j->snapshot ? F_SNAPSHOT : 0);
-	put32(p + 32, crc32_of(0, p, j->len));
+	put32(p + 40, j->snapshot ? 0 : pos->crc);
+	put64(p + 48, pos->writer);
+	*ret_crc = crc32_of(0, p, j->len);
+	put32(p + 32, *ret_crc);
 	return (0);
 }
 
@@ -178,6 +183,7 @@ struct batch { /* one read batch, whole */
 	uint8_t *buf;
 	uint64_t generation, sequence;
 	uint32_t bytes, nrec, flags;
+	uint32_t crc, before; /* names: its own, and that of the batch it follows */
 };
 
 /* The batch at `off` of a half; -ENOENT: there is none that is valid. */
@@ -212,6 +218,8 @@ read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
 	b->generation = get64(buf + 8);
 	b->sequence = get64(buf + 16);
 	b->flags = get32(buf + 36);
+	b->crc = crc;
+	b->before = get32(buf + 40);
 	return (0);
 }
 
@@ -254,7 +262,8 @@ static bool
 follows(const struct batch *b, const struct batch *next)
 {
 	return (next->generation == b->generation && next->sequence == b->sequence + 1 &&
-		(next->flags & F_SNAPSHOT) == 0);
+		(next->flags & F_SNAPSHOT) == 0 &&
+		(next->before == b->crc || INJECT_FAIL("mutate.d4-any-predecessor")));
 }
 
 static int
@@ -288,6 +297,7 @@ read_half(
 	}
 	pos->generation = b[cur].generation;
 	pos->sequence = b[cur].sequence;
+	pos->crc = b[cur].crc;
 	pos->end = at;
 out:
 	free(b[0].buf);
@@ -316,6 +326,7 @@ journal_read(int fd, uint64_t off0, uint64_t half_bytes, struct journal_pos *ret
 	if (error == 0) {
 		memset(ret_pos, 0, sizeof(*ret_pos));
 		ret_pos->half = half;
+		arc4random_buf(&ret_pos->writer, sizeof(ret_pos->writer));
 		error = read_half(fd, off0 + half * half_bytes, half_bytes, ret_pos, v);
 	}
 	free(b[0].buf);

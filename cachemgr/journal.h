@@ -6,20 +6,29 @@
  * Errors:   0 or -errno.
  *
  * Everything is little-endian.  A half is a sequence of batches, each a whole number of 512-byte
- * sectors.  A batch is valid iff its CRC-32 (over the whole batch with the field zero) is right,
- *its generation is the half's and its sequence follows the batch before.  The first batch of a half
- *is a snapshot: what is dirty, complete.  The half with the higher generation and a valid snapshot
- *is the one in force; what lies behind its last valid batch is not there.
+ * sectors.  A batch is valid iff its CRC-32 (over the whole batch with the field zero) is right, its
+ * generation is the half's, its sequence follows the batch before, and it names that batch by its
+ * CRC.  The first batch of a half is a snapshot: what is dirty, complete.  The half with the higher
+ * generation and a valid snapshot is the one in force; what lies behind its last valid batch is not
+ * there.
+ *
+ * The name of the batch before is there for this: a power cut may lose a batch and keep the next one.
+ * Recovery stops before the lost one and another takes its place; if that had the same length, the
+ * one behind it, of a time that never was, would be believed.  The writer makes two batches that
+ * happen to say the same different.
  *
  * Batch header, 64 bytes:
- *	 0  8  magic "S3BJRNL1"
+ *	 0  8  magic "S3BJRNL2"
  *	 8  8  generation	grows by one with every change of half
  *	16  8  sequence		grows by one with every batch, over halves
  *	24  4  bytes, whole batch, header and padding included
  *	28  4  number of records
  *	32  4  CRC-32
  *	36  4  flags		1: snapshot
- *	40 24  zero
+ *	40  4  CRC-32 field of the batch before; snapshot: 0
+ *	44  4  zero
+ *	48  8  writer		random number of the program run that wrote it
+ *	56  8  zero
  * Records follow, 64 bytes each; the payload of DATA records follows the last record, in order.
  *
  * Record:
@@ -79,12 +88,16 @@ void journal_begin(struct journal_batch *, bool snapshot);
 void journal_add(struct journal_batch *, const struct journal_rec *);
 /* Room for `len` bytes of payload; the caller fills it.  NULL: out of memory. */
 uint8_t *journal_add_data(struct journal_batch *, uint32_t slot, uint32_t offset, uint32_t len);
-int journal_seal(struct journal_batch *, uint64_t generation, uint64_t sequence);
+struct journal_pos;
+/* As the next batch behind `pos`, or as the first of the next generation; *ret_crc names it. */
+int journal_seal(struct journal_batch *, const struct journal_pos *, uint32_t *ret_crc);
 void journal_batch_free(struct journal_batch *);
 
 /* Where the journal stands. */
 struct journal_pos {
 	uint64_t generation, sequence; /* of the last valid batch */
+	uint32_t crc;		       /* its name */
+	uint64_t writer;	       /* of those to come; journal_read() chooses it */
 	unsigned half;
 	uint64_t end; /* bytes of the half in use */
 	bool last_has_data;

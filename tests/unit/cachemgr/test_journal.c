@@ -50,6 +50,8 @@ on_rec(void *ctx, const struct journal_rec *r, uint64_t seq, bool last)
 }
 
 static struct journal_batch batch;
+static uint32_t last_crc; /* of the batch sealed last: the next one follows it */
+static uint64_t writer;
 
 static void
 begin_with(bool snapshot, uint32_t block)
@@ -64,7 +66,10 @@ begin_with(bool snapshot, uint32_t block)
 static size_t
 put(int fd, unsigned half, uint64_t at, uint64_t gen, uint64_t seq)
 {
-	if (journal_seal(&batch, gen, seq) < 0 ||
+	struct journal_pos pos = {.generation = gen - (batch.snapshot ? 1 : 0), .sequence = seq - 1,
+	    .crc = last_crc, .writer = writer};
+
+	if (journal_seal(&batch, &pos, &last_crc) < 0 ||
 	    pwrite(fd, batch.buf, batch.len, (off_t)(half * HALF + at)) != (ssize_t)batch.len)
 		return (0);
 	return (batch.len);
@@ -124,11 +129,13 @@ test_damage(int fd)
 	struct journal_pos pos;
 	struct seen s;
 	uint64_t one, two;
+	uint32_t crc_two;
 
 	begin_with(true, 1);
 	one = put(fd, 0, 0, 5, 10);
 	begin_with(false, 2);
 	two = put(fd, 0, one, 5, 11);
+	crc_two = last_crc;
 	begin_with(false, 3);
 	(void)put(fd, 0, one + two, 5, 12);
 	flip(fd, (off_t)(one + 70));
@@ -137,13 +144,43 @@ test_damage(int fd)
 	is_int(pos.sequence, 10, "the position is before it");
 	flip(fd, (off_t)(one + 70));
 	begin_with(false, 3);
+	last_crc = crc_two;
 	(void)put(fd, 0, one + two, 4, 12);
 	is_int(read_all(fd, &s, &pos), 0, "a stale batch of an earlier generation");
 	is_int(s.slots, 2, "is not taken for the next one");
 	begin_with(false, 3);
+	last_crc = crc_two;
 	(void)put(fd, 0, one + two, 5, 13);
 	is_int(read_all(fd, &s, &pos), 0, "a gap in the sequence");
 	is_int(s.slots, 2, "ends the journal");
+}
+
+/*
+ * A power cut lost the second batch and kept the third; the next run writes a second one of its own.
+ * The third fits behind it in every respect but that it followed another.
+ */
+static void
+test_stale(int fd)
+{
+	struct journal_pos pos;
+	struct seen s;
+	uint32_t crc_one;
+	uint64_t one, two;
+
+	begin_with(true, 1);
+	one = put(fd, 0, 0, 6, 30);
+	crc_one = last_crc;
+	begin_with(false, 2);
+	two = put(fd, 0, one, 6, 31);
+	begin_with(false, 3);
+	(void)put(fd, 0, one + two, 6, 32);
+	last_crc = crc_one;
+	writer++;
+	begin_with(false, 2); /* the same but for its writer */
+	ok(put(fd, 0, one, 6, 31) == two && read_all(fd, &s, &pos) == 0,
+	    "a batch of another run in the place of a lost one");
+	is_int(s.slots, 2, "is not followed by what followed the lost one");
+	ok(pos.sequence == 31 && pos.end == one + two, "the position is before that");
 }
 
 static void
@@ -176,6 +213,7 @@ main(void)
 		return (1);
 	test_order(fd);
 	test_damage(fd);
+	test_stale(fd);
 	test_halves(fd);
 	journal_batch_free(&batch);
 	ok(crc32_of(0, "abc", 3) != crc32_of(1, "abc", 3), "the seed is part of the sum");
