@@ -57,8 +57,17 @@ enum {
 	IPC_F_ZERO = 1 << 5,	   /* DONE of GET: no object, the block is zero; of PUT: deleted */
 	IPC_F_HASCRC = 1 << 6,	   /* DONE: arg is the CRC-32 of the whole block */
 	IPC_F_ETAG = 1 << 7,	   /* LIST: one LISTED for each block, with its ETag */
-	IPC_F_ALL = (1 << 8) - 1
+	IPC_F_PRESENT = 1 << 8,	   /* GET: the bucket is known to hold this object */
+	/*
+	 * PUT, DELETE: an earlier one, of an uploader that died, may yet have its effect: DONE only
+	 * when it cannot any more and ours has the last word.  DONE: that is so of this one.
+	 */
+	IPC_F_VERIFY = 1 << 9,
+	IPC_F_ALL = (1 << 10) - 1
 };
+
+/* How long what a dead uploader had sent may take to have its effect: an assumption about stores. */
+#define IPC_LANDING_US UINT64_C(5000000)
 
 struct ipc_msg {	      /* exactly one cache line; transient, native endian */
 	uint64_t req_id;      /* chosen by the requester, echoed in replies */

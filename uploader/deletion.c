@@ -15,6 +15,7 @@
 #include "common/check.h"
 #include "common/counters.h"
 #include "common/log.h"
+#include "common/timeutil.h"
 #include "uploader/fence.h"
 #include "uploader/uploader.h"
 
@@ -33,6 +34,7 @@ struct deletion {
 	size_t nruns, room;
 	size_t at_run; /* the next block is run[at_run].first + at_block */
 	uint32_t at_block;
+	bool twice; /* IPC_F_VERIFY: once more when nothing of a predecessor can land */
 	uint32_t chunk[STORE_DELETE_MAX];
 	unsigned nchunk;
 	struct store_op many;
@@ -68,12 +70,20 @@ next_chunk(struct deletion *d)
 	return (d->nchunk > 0);
 }
 
+static void many_attempt(struct work *);
+
 static void
 delete_next(struct work *w)
 {
 	struct deletion *d = (struct deletion *)w;
 
-	if (next_chunk(d))
+	if (!next_chunk(d) && d->twice) {
+		d->twice = false;
+		d->at_run = 0;
+		w->attempt = many_attempt;
+		(void)next_chunk(d);
+	}
+	if (d->nchunk > 0)
 		w->attempt(w);
 	else
 		work_done(w, 0, 0, 0, NULL);
@@ -236,6 +246,10 @@ deletion_message(struct uploader *up, const struct ipc_msg *m)
 		d->w.attempt = many_attempt;
 	}
 	add_run(d, m);
+	if ((m->flags & IPC_F_VERIFY) != 0) {
+		d->twice = true;
+		d->w.land_us = now_us() + min_u64(up->settle_us, IPC_LANDING_US);
+	}
 	d->w.pausing = (m->flags & IPC_F_MORE) != 0;
 	up->deleting = d->w.pausing ? &d->w : NULL;
 	if (up->deleting == NULL)

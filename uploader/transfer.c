@@ -14,9 +14,11 @@
  * store shows the ETag that our last attempt was given.  README.md says what that guarantees.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/blockmath.h"
 #include "common/check.h"
 #include "common/conf.h"
 #include "common/counters.h"
@@ -27,6 +29,7 @@
 
 #include "uploader/guard.h"
 
+#define MISSING_US	(30 * US_PER_S)
 #define BAD_REPLIES_MAX 6 /* an object with the wrong length or bytes each time has them */
 
 struct transfer {
@@ -53,6 +56,24 @@ get_attempt(struct work *w)
 	store_submit(w->up->store, &((struct transfer *)w)->op);
 }
 
+/*
+ * No object where there must be one: zeros would be wrong data.  A store that is late heals; what was
+ * deleted behind our back does not, so that even without maxRetryPause there is an end.
+ */
+static void
+missing(struct transfer *t, struct store_reply *r)
+{
+	struct uploader *up = t->w.up;
+	uint64_t limit = up->get_policy.give_up_us != 0 ? up->get_policy.give_up_us : MISSING_US;
+
+	ctr_inc(up->env->counters, bad_replies);
+	r->fail = now_us() - t->w.begun_us < limit ? FAIL_BAD_REPLY : FAIL_DATA;
+	(void)snprintf(r->why, sizeof(r->why),
+	    "object of block %u is not there, and the bucket had it (deleted by somebody? after a "
+	    "new start it reads as zeros)",
+	    t->op.block);
+}
+
 static void
 get_done(struct store_op *op)
 {
@@ -64,6 +85,8 @@ get_done(struct store_op *op)
 
 	if (r->fail == FAIL_BAD_REPLY && r->object_bad && ++t->bad_replies >= BAD_REPLIES_MAX)
 		r->fail = FAIL_DATA;
+	if (r->fail == FAIL_ABSENT && (t->w.msg.flags & IPC_F_PRESENT) != 0)
+		missing(t, r);
 	if (r->fail != FAIL_NONE && r->fail != FAIL_ABSENT) {
 		work_failed(&t->w, r);
 		return;
@@ -98,6 +121,12 @@ put_finish(struct work *w)
 	work_done(w, 0, IPC_F_HASCRC, t->payload.crc, t->put_etag);
 }
 
+static bool
+verifies(const struct work *w)
+{
+	return ((w->msg.flags & IPC_F_VERIFY) != 0);
+}
+
 static void
 prove_done(struct store_op *op)
 {
@@ -105,7 +134,8 @@ prove_done(struct store_op *op)
 	struct work *w = &t->w;
 	const struct store_reply *r = &op->reply;
 
-	if (r->fail == FAIL_NONE && strcmp(r->etag, t->put_etag) == 0) {
+	if (t->payload.zero ? r->fail == FAIL_ABSENT
+			    : r->fail == FAIL_NONE && strcmp(r->etag, t->put_etag) == 0) {
 		put_finish(w);
 	} else if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT) {
 		log_warn("the object is not what was uploaded, once more: block=%u etag=%s ours=%s",
@@ -122,8 +152,9 @@ prove(struct work *w)
 {
 	struct transfer *t = (struct transfer *)w;
 
-	/* A store without ETags has nothing to compare; time has passed, that is all there is. */
-	if (t->payload.zero || t->put_etag[0] == '\0') {
+	/* Of a block of zeros no attempt of ours can leave an object behind, but a predecessor's can. */
+	if (t->payload.zero ? !verifies(w) : t->put_etag[0] == '\0') {
+		/* A store without ETags has nothing to compare; time has passed, that is all. */
 		put_finish(w);
 		return;
 	}
@@ -179,7 +210,7 @@ put_summed(struct payload *p)
 	if (p->error < 0) {
 		log_err(p->error, "cannot read the cache: slot=%u block=%u", w->msg.slot, p->block);
 		work_done(w, p->error, 0, 0, NULL);
-	} else if (p->zero && (w->msg.flags & IPC_F_ABSENT) != 0) {
+	} else if (p->zero && (w->msg.flags & IPC_F_ABSENT) != 0 && !verifies(w)) {
 		work_done(w, 0, IPC_F_ZERO, 0, NULL);
 	} else {
 		put_attempt(w);
@@ -230,6 +261,10 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	t->payload.ready = put_summed;
 	t->payload.arg = t;
 	t->op.payload = &t->payload;
+	if (verifies(&t->w)) {
+		t->w.unknown = true;
+		t->w.land_us = now_us() + up->settle_us;
+	}
 	t->w.attempt = put_attempt;
 	payload_make(up->jobs, &t->payload);
 }

@@ -182,7 +182,8 @@ work_done(struct work *w, int status, uint16_t flags, uint64_t arg, const char *
 	struct ipc_msg m = w->msg;
 
 	m.type = IPC_DONE;
-	m.flags = flags;
+	/* Who gives up, or leaves, may leave something on its way. */
+	m.flags = flags | (status < 0 && w->land_us > now_us() ? IPC_F_VERIFY : 0);
 	m.status = status;
 	m.arg = arg;
 	memset(m.etag, 0, sizeof(m.etag));
