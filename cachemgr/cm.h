@@ -164,6 +164,8 @@ struct cachemgr {
 	struct evict *evict;
 	struct readahead *ra;
 	struct commit *commit; /* NULL with a memory cache */
+	struct landing *landing; /* landing.c */
+	uint32_t nlanding, landing_room;
 	struct warm *warm;     /* kept from the last run; NULL when nothing is */
 	uint8_t *side_used;    /* per slot: its side table entry may be in use */
 
@@ -291,7 +293,12 @@ bool sched_has_room(struct cachemgr *, enum xfer_kind);
 void sched_handle(struct cachemgr *, uint32_t uploader, const struct ipc_msg *);
 void sched_bury(struct cachemgr *, uint32_t uploader);
 
+/* ---- landing.c ---- */
+void landing_note(struct cachemgr *, uint64_t first, uint64_t count);
+bool landing_possible(struct cachemgr *, uint64_t first, uint64_t count);
+
 /* ---- trim.c ---- */
+void delete_landing(struct cachemgr *, const struct del_batch *);
 void trim_handle(struct cachemgr *, const struct ipc_msg *);
 void zero_change(struct cachemgr *, uint32_t block, enum zero_state);
 void delete_run(struct cachemgr *);

@@ -84,6 +84,8 @@ fetch_try(struct cachemgr *cm, struct bop *b)
 	m.slot_gen = head_gen(cm_head(cm, slot));
 	if (b->fetch_ahead)
 		m.flags |= IPC_F_READAHEAD;
+	if (zero_get(&cm->tab, b->block) == ZERO_PRESENT)
+		m.flags |= IPC_F_PRESENT;
 	x = sched_start(cm, XFER_GET, &m);
 	MUST(x != NULL);
 	x->bop = b;

@@ -146,11 +146,24 @@ rebuild_pending(struct cachemgr *cm)
 	}
 }
 
+/* The uploaders died with our predecessor: what is frozen was on its way, or may have been. */
+static void
+note_landings(struct cachemgr *cm)
+{
+	for (uint32_t s = 0; s < cm->shm->geo.nslots; s++) {
+		uint64_t h = cm_head(cm, s);
+
+		if (head_state(h) == SLOT_FROZEN)
+			landing_note(cm, head_block(h), 1);
+	}
+}
+
 int
 rebuild_from_segment(struct cachemgr *cm)
 {
 	uint32_t dirty = 0;
 
+	note_landings(cm);
 	rebuild_table(cm);
 	for (uint32_t s = 0; s < cm->shm->geo.nslots; s++) {
 		uint64_t h = cm_head(cm, s);
@@ -172,6 +185,8 @@ rebuild_from_segment(struct cachemgr *cm)
 		}
 	}
 	rebuild_pending(cm);
+	if (cm->npending > 0)
+		landing_note(cm, cm->pend_lo, cm->pend_hi - cm->pend_lo);
 	log_info("took over from a dead cachemgr: dirty_blocks=%u deletes=%llu", dirty,
 	    (unsigned long long)cm->npending);
 	return (0);

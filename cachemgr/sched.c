@@ -113,6 +113,12 @@ xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
 {
 	struct xfer was = *x;
 
+	if ((m->flags & IPC_F_VERIFY) != 0) {
+		if (was.kind == XFER_PUT)
+			landing_note(cm, was.bop->block, 1);
+		else if (was.kind == XFER_DELETE)
+			delete_landing(cm, was.del);
+	}
 	xfer_free(cm, x); /* first: what follows may start transfers */
 	switch (was.kind) {
 	case XFER_GET:
@@ -185,6 +191,8 @@ sched_bury(struct cachemgr *cm, uint32_t uploader)
 		sched_handle(cm, uploader, &m);
 	ipc_ring_reset_dead(&cm->up[uploader].out);
 	for (uint32_t i = 0; i < cm->nxfers; i++)
-		if (cm->xfer[i].kind != XFER_FREE && cm->xfer[i].uploader == uploader)
+		if (cm->xfer[i].kind != XFER_FREE && cm->xfer[i].uploader == uploader) {
+			gone.flags = IPC_F_VERIFY; /* nobody knows what became of it */
 			xfer_done(cm, &cm->xfer[i], &gone);
+		}
 }

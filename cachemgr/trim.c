@@ -220,6 +220,13 @@ gather(struct cachemgr *cm)
 	return (NULL);
 }
 
+void
+delete_landing(struct cachemgr *cm, const struct del_batch *d)
+{
+	for (uint32_t i = 0; i < d->nruns; i++)
+		landing_note(cm, d->run[i].block, d->run[i].count);
+}
+
 static bool
 delete_send(struct cachemgr *cm, struct del_batch *d)
 {
@@ -236,6 +243,8 @@ delete_send(struct cachemgr *cm, struct del_batch *d)
 		m.block = d->run[i].block;
 		m.arg = d->run[i].count;
 		m.flags = i + 1 < d->nruns ? IPC_F_MORE : 0;
+		if (landing_possible(cm, m.block, m.arg))
+			m.flags |= IPC_F_VERIFY;
 		(void)sched_send(cm, x, &m);
 	}
 	return (true);

@@ -97,6 +97,8 @@ upload_step(struct cachemgr *cm, struct bop *b)
 		m.flags |= IPC_F_ABSENT;
 	if ((head_flags(cm_head(cm, b->up_slot)) & SLOT_F_ZBASE) != 0)
 		m.flags |= IPC_F_ZBASE;
+	if (landing_possible(cm, b->block, 1))
+		m.flags |= IPC_F_VERIFY;
 	/* Before the request leaves: a survey that does not see the object must not believe itself.
 	 */
 	zero_change(cm, b->block, ZERO_PRESENT);
