@@ -130,6 +130,11 @@ const char *const *conf_notes(const struct conf *);
 
 /* rw, _netdev, nofail, x-systemd.*, allow_other ...: for mount(8) or FUSE, not for us. */
 bool	conf_is_mount_option(const char *option);
+/*
+ * The next option of a comma-separated list, which is cut up for it; "\," is a comma in a value.
+ * NULL at the end.
+ */
+char	*conf_next_option(char **rest);
 
 /* What is left open until the block size is known, or is by machine. */
 uint64_t conf_cache_slots(const struct conf *, uint64_t block_size);

@@ -4,8 +4,8 @@
  *
  * Process:  supervisor, s3backerctl.  Threads: one at a time.
  * Syntax:   KEY = VALUE, or KEY alone for yes.  Leading dashes are those of the old program's
- *           command line.  Words that the old program had and that are no keys are answered
- *           with what to do instead.
+ *           command line, and so is -o KEY=VALUE,KEY,...  Words that the
+ *           old program had and that are no keys are answered with what to do instead.
  * Errors:   the first one ends it, with the line FILE:LINE: KEY: ... or -o KEY: ...
  */
 #include "common/conf.h"
@@ -190,8 +190,8 @@ trim(char *text)
 	return (text);
 }
 
-int
-conf_assign(struct conf *conf, const char *text, unsigned from, unsigned line, const char *dir,
+static int
+assign_one(struct conf *conf, const char *text, unsigned from, unsigned line, const char *dir,
     char **ret_error)
 {
 	char *copy = strdup(text), *name = copy, *value, why[CONF_WHY];
@@ -201,8 +201,6 @@ conf_assign(struct conf *conf, const char *text, unsigned from, unsigned line, c
 	if (copy == NULL)
 		return (conf_fail(-ENOMEM, ret_error, "no memory"));
 	name = trim(name);
-	if (strncmp(name, "-o", 2) == 0 && (name[2] == ' ' || name[2] == '\t'))
-		name = trim(name + 2);
 	old_style = *name == '-';
 	name += strspn(name, "-");
 	if ((value = strchr(name, '=')) != NULL) {
@@ -220,6 +218,10 @@ conf_assign(struct conf *conf, const char *text, unsigned from, unsigned line, c
 	}
 	if (strcmp(name, "configFile") == 0 || (old_style && strcmp(name, "F") == 0)) {
 		r = include(conf, value, dir, from, line, ret_error);
+		goto out;
+	}
+	if (strcmp(name, "rrs") == 0 && value == NULL) { /* before there was storageClass */
+		r = assign_one(conf, "storageClass=REDUCED_REDUNDANCY", from, line, dir, ret_error);
 		goto out;
 	}
 	if (*name == '\0') {
@@ -245,6 +247,63 @@ out:
 	return (r);
 }
 
+char *
+conf_next_option(char **rest)
+{
+	char *begin = *rest + strspn(*rest, ","), *in = begin, *out = begin;
+
+	if (*begin == '\0')
+		return (NULL);
+	while (*in != '\0' && *in != ',') {
+		if (in[0] == '\\' && in[1] == ',')
+			in++;
+		*out++ = *in++;
+	}
+	*rest = in + (*in != '\0');
+	*out = '\0';
+	return (begin);
+}
+
+static int
+assign_option(struct conf *conf, const char *text, unsigned from, unsigned line, const char *dir,
+    char **ret_error)
+{
+	/* rw is what mount(8) always says: it does not speak against readOnly. */
+	if (strcmp(text, "ro") == 0)
+		text = "readOnly=yes";
+	else if (conf_is_mount_option(text) || *text == '\0')
+		return (0);
+	return (assign_one(conf, text, from, line, dir, ret_error));
+}
+
+/* -o of an old command line takes several, as an entry of fstab does. */
+static int
+assign_options(struct conf *conf, const char *text, unsigned from, unsigned line, const char *dir,
+    char **ret_error)
+{
+	char *copy = strdup(text), *rest = copy, *option;
+	int r = 0;
+
+	if (copy == NULL)
+		return (conf_fail(-ENOMEM, ret_error, "no memory"));
+	while (r == 0 && (option = conf_next_option(&rest)) != NULL)
+		r = assign_option(conf, trim(option), from, line, dir, ret_error);
+	explicit_bzero(copy, strlen(text));
+	free(copy);
+	return (r);
+}
+
+int
+conf_assign(struct conf *conf, const char *text, unsigned from, unsigned line, const char *dir,
+    char **ret_error)
+{
+	const char *name = text + strspn(text, " \t");
+
+	if (strncmp(name, "-o", 2) == 0)
+		return (assign_options(conf, name + 2, from, line, dir, ret_error));
+	return (assign_one(conf, text, from, line, dir, ret_error));
+}
+
 /* ---- all of it ------------------------------------------------------------------------------ */
 
 static int
@@ -255,17 +314,9 @@ read_overrides(struct conf *conf, const char *const *overrides, char **ret_error
 
 	if (getcwd(cwd, sizeof(cwd)) == NULL)
 		strlcpy(cwd, "/", sizeof(cwd));
-	for (; *overrides != NULL; overrides++) {
-		const char *text = *overrides;
-
-		/* rw is what mount(8) always says: it does not speak against readOnly. */
-		if (strcmp(text, "ro") == 0)
-			text = "readOnly=yes";
-		else if (conf_is_mount_option(text) || *text == '\0')
-			continue;
-		if ((r = conf_assign(conf, text, CONF_FROM_OPTION, 0, cwd, ret_error)) < 0)
+	for (; *overrides != NULL; overrides++)
+		if ((r = assign_option(conf, *overrides, CONF_FROM_OPTION, 0, cwd, ret_error)) < 0)
 			return (r);
-	}
 	return (0);
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf.h"
+
 #include "supervisor/guard.h"
 
 static int
@@ -23,30 +25,12 @@ add_one(struct options *opt, const char *text)
 int
 options_add(struct options *opt, const char *text)
 {
-	char *copy = strdup(text), *in = copy, *out = copy, *begin = copy;
+	char *rest = strdup(text), *one;
 	int r = 0;
 
-	if (copy == NULL)
+	if (rest == NULL)
 		return (-ENOMEM);
-	for (;; in++) {
-		if (*in == '\\' && in[1] == ',') {
-			*out++ = *++in;
-			continue;
-		}
-		if (*in != ',' && *in != '\0') {
-			*out++ = *in;
-			continue;
-		}
-		if (out != begin) {
-			bool last = *in == '\0';
-
-			*out++ = '\0';
-			r = add_one(opt, begin);
-			begin = out;
-			if (last || r < 0)
-				return (r);
-		} else if (*in == '\0') {
-			return (r);
-		}
-	}
+	while (r == 0 && (one = conf_next_option(&rest)) != NULL)
+		r = add_one(opt, one);
+	return (r);
 }
