@@ -46,6 +46,10 @@ OTHER:nothing
 $ID:$SECRET" >keys
 chmod 600 keys
 works "keys from a file" accessId="$ID" accessKey= accessFile="$work/keys" prefix=file-
+works "compressed" compress=zstd prefix=zstd-
+works "encrypted" encrypt=AES-256-CBC password=secret prefix=enc-
+! object enc-00000000 | cmp -s - <(get put.tmp 0 65536)
+ok $? "encrypted: not in the clear"
 export THE_KEY=$SECRET
 works "the key from the environment" accessKey= accessKeyEnv=THE_KEY prefix=env-
 unset THE_KEY
