@@ -83,6 +83,31 @@ start_journal(struct cachemgr *cm, struct commit *c)
 	return (write_job(c, &c->job));
 }
 
+/*
+ * Changes made under another mount token than the one we hold now: between the two somebody else may
+ * have written the disk, and our blocks would not fit to his.  Only the user can tell.
+ */
+static bool
+are_changes_foreign(const struct cachemgr *cm, const struct cachefile *file)
+{
+	uint32_t token = atomic_load(&cm->st->token);
+
+	return ((cm->ndirty > 0 || cm->npending > 0) && file->token != 0 && token != 0 &&
+		file->token != token && atomic_load(&cm->st->dirty_welcome) == 0);
+}
+
+/* Our predecessor found the cache file broken; we do not try again what it could not do. */
+static void
+stay_broken(struct cachemgr *cm, struct commit *c)
+{
+	c->broken = true;
+	c->error = -EIO;
+	c->voided = atomic_load(&cm->st->cache_broken) == 2;
+	c->wanted = true;
+	if (!c->voided && recover_journal(cm, c->half_bytes, &c->pos, c->rec_dirty, false) < 0)
+		memset(c->rec_dirty, REC_DIRTY, cm->shm->geo.nslots); /* for all we know */
+}
+
 int
 commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segment)
 {
@@ -106,6 +131,8 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 		error = start_journal(cm, c);
 	if (error < 0)
 		return (error == -ENOENT ? -EUCLEAN : error);
+	if (fresh_segment && are_changes_foreign(cm, file))
+		return (-EKEYREJECTED); /* before the superblock gets the token of now */
 	if ((error = cachefile_mark(&c->file, cm->env->conf, cm->shm, atomic_load(&cm->st->token),
 		 CACHEFILE_IN_USE)) < 0)
 		return (error);

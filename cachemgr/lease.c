@@ -83,7 +83,7 @@ fence(struct cachemgr *cm)
 	    "the mount token in the bucket is no longer ours: another machine has mounted this "
 	    "disk, or "
 	    "the token was reset; changes are kept here and not uploaded (see s3backerctl(8), "
-	    "fenced)");
+	    "FENCED DISKS)");
 	atomic_store(&cm->st->disk_state, DISK_FENCED);
 	log_err(0,
 	    "fenced: the mount token is no longer ours; nothing is written to the bucket any more: "

@@ -100,6 +100,23 @@ open_cache(struct cachemgr *cm, struct cachefile *cf)
 	cm->file = !cf->memory;
 }
 
+/* What is in the file is not this mount's: it shows in no figure, and nothing of it is touched. */
+_Noreturn static void
+refuse_changes(struct cachemgr *cm)
+{
+	uint32_t dirty = cm->ndirty;
+	unsigned long long deletes = cm->npending;
+
+	atomic_store(&cm->st->dirty_blocks, 0);
+	atomic_store(&cm->st->pending_deletes, 0);
+	role_fail(cm->env,
+	    "%s holds changes that were never uploaded (%u blocks, %llu deletions), and since then the "
+	    "disk was mounted elsewhere, or its mount token was released: start --dirty=upload puts them "
+	    "over what the bucket has now, start --dirty=set-aside keeps the file under another name and "
+	    "goes on without it (s3backerctl(8), FENCED DISKS)",
+	    cm->env->conf->cache_file, dirty, deletes);
+}
+
 /* The token has been ours all the time since: nobody else can have had the disk (rule W2). */
 static bool
 is_our_token(const struct cachemgr *cm, const struct cachefile *cf)
@@ -141,8 +158,11 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	cm->side_used = calloc(cm->shm->geo.nslots, 1);
 	if (cm->limbo == NULL || cm->free_slot == NULL || cm->side_used == NULL)
 		return (-ENOMEM);
-	if (cm->file && (r = commit_open(cm, &cf, first)) < 0)
+	if (cm->file && (r = commit_open(cm, &cf, first)) < 0) {
+		if (r == -EKEYREJECTED)
+			refuse_changes(cm);
 		return (r);
+	}
 	if (!first) {
 		forget_uploads(cm);
 		if ((r = rebuild_from_segment(cm)) < 0)

@@ -36,6 +36,7 @@ static const char usage_text[] =
     "  top                 the status page, again each second\n"
     "  set KEY VALUE       change a limit, level or size while running\n"
     "  metrics             figures for Prometheus\n"
+    "  mounted-flag        who holds the mount token (-c FILE)\n"
     "  reset-mounted-flag  release the mount token that a dead machine left (-c FILE)\n"
     "\n"
     "  -c, --config FILE   the disk of this configuration\n"
@@ -245,6 +246,16 @@ exec_daemon(const char *config, const char *command)
 }
 
 static int
+do_show_flag(struct ask *a, const struct options *o, char **args)
+{
+	(void)a;
+	(void)args;
+	if (o->config == NULL)
+		return (wrong_usage("mounted-flag: -c FILE is missing", ""));
+	return (exec_daemon(o->config, "mounted-flag"));
+}
+
+static int
 do_reset_flag(struct ask *a, const struct options *o, char **args)
 {
 	(void)a;
@@ -270,6 +281,7 @@ static const struct command {
     {"top", 0, true, do_top},
     {"set", 2, true, do_set},
     {"metrics", 0, true, do_metrics},
+    {"mounted-flag", 0, false, do_show_flag},
     {"reset-mounted-flag", 0, false, do_reset_flag},
     {"scrub", 0, false, do_not_yet},
     {"erase", 0, false, do_not_yet},

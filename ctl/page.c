@@ -89,11 +89,16 @@ static void
 put_disk(json_t *st, FILE *out)
 {
 	json_t *d = json_object_get(st, "disk");
-	char a[24], b[24];
+	json_t *lease = json_object_get(d, "leaseSec");
+	char a[24], b[24], l[64] = "", t[48];
 
-	(void)fprintf(out, "  disk       %s in %llu blocks of %s, bucket %s, fence %s%s\n",
+	if (json_is_real(lease) && json_real_value(lease) > 0)
+		(void)snprintf(l, sizeof(l), ", may write for %s", seconds(json_real_value(lease), t));
+	else if (json_is_real(lease))
+		(void)snprintf(l, sizeof(l), ", asks before it writes");
+	(void)fprintf(out, "  disk       %s in %llu blocks of %s, bucket %s, fence %s%s%s\n",
 	    bar_bytes(number(d, "size"), a), (unsigned long long)number(d, "blocks"),
-	    bar_bytes(number(d, "blockSize"), b), text(d, "bucket"), text(d, "fence"),
+	    bar_bytes(number(d, "blockSize"), b), text(d, "bucket"), text(d, "fence"), l,
 	    json_is_true(json_object_get(d, "readOnly")) ? ", read-only" : "");
 }
 

@@ -217,7 +217,7 @@ op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		return;
 	}
 	if (writes && (ino == FE_INO_STATS || volume_refuses_writes(v) != 0)) {
-		(void)fuse_reply_err(req, ino == FE_INO_STATS ? EACCES : EROFS);
+		(void)fuse_reply_err(req, ino == FE_INO_STATS ? EACCES : volume_refuses_writes(v));
 		return;
 	}
 	if (ino == FE_INO_STATS) {

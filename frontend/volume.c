@@ -85,11 +85,10 @@ volume_refuses_writes(const struct volume *v)
 {
 	const struct ipc_state *st = v->env->state;
 
-	/* Fenced: another machine owns the disk; what we took now could never be uploaded. */
-	if (v->read_only || atomic_load_explicit(&st->read_only, memory_order_relaxed) != 0 ||
-	    atomic_load_explicit(&st->fenced, memory_order_relaxed) != 0)
+	if (v->read_only || atomic_load_explicit(&st->read_only, memory_order_relaxed) != 0)
 		return (EROFS);
-	return (0);
+	/* Fenced: another machine owns the disk; what we took now could never be uploaded. */
+	return (atomic_load_explicit(&st->fenced, memory_order_relaxed) != 0 ? EIO : 0);
 }
 
 void

@@ -58,7 +58,13 @@ struct ipc_state {
 
 	/* supervisor, then cachemgr: first 16 bytes of the token object's ETag; zero = not known */
 	alignas(64) _Atomic uint64_t token_etag[2];
-	uint64_t pad[6];
+	/*
+	 * supervisor: 1: changes in a cache file of another mount of this disk may be uploaded: the
+	 * user said so.  Without it such a file is refused.
+	 */
+	_Atomic uint32_t dirty_welcome;
+	uint32_t pad0;
+	uint64_t pad[5];
 	/* supervisor: body of the token object, for renewals; NUL-terminated */
 	char token_body[512];
 

@@ -20,6 +20,7 @@
 
 #include "common/blockmath.h"
 #include "common/cachelayout.h"
+#include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/timeutil.h"
@@ -140,6 +141,30 @@ ask_store(struct super *s)
 	return (r);
 }
 
+/* start --dirty=set-aside: nothing of it is lost, and nothing of it is used. */
+static int
+set_cache_aside(struct super *s)
+{
+	AUTO_FREE char *aside = NULL;
+	AUTO_FREE char *note = NULL;
+	char when[TIME_ISO_LEN];
+
+	if (s->opt.dirty != DIRTY_SET_ASIDE || s->conf->cache_file == NULL)
+		return (0);
+	if (asprintf(&aside, "%s.aside-%s", s->conf->cache_file,
+		time_iso_basic(wall_us(), when)) < 0)
+		return (-ENOMEM);
+	if (rename(s->conf->cache_file, aside) < 0) {
+		if (errno == ENOENT)
+			return (0);
+		super_fail(s, "cannot set the cache file aside: %s: %s", aside, strerror(errno));
+		return (-errno);
+	}
+	if (asprintf(&note, "the cache file was set aside, with its changes, as %s", aside) >= 0)
+		start_report_note(s, note);
+	return (0);
+}
+
 /* ---- the segment ---------------------------------------------------------------------------- */
 
 static int
@@ -167,8 +192,8 @@ fill_state(struct super *s)
 	uint64_t now = now_us();
 
 	atomic_store(&st->disk_state, DISK_STARTING);
-	atomic_store(&st->fence, s->token.fence);
-	atomic_store(&st->token, s->token.value);
+	token_publish(s);
+	atomic_store(&st->dirty_welcome, s->opt.dirty == DIRTY_UPLOAD);
 	atomic_store(&st->read_only, s->conf->read_only);
 	atomic_store(&st->flush_to_bucket, s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
 	atomic_store(&st->started_us, now);
@@ -239,7 +264,7 @@ disk_run(struct super *s)
 		return (r);
 	}
 	warn_about_old_kernel(s);
-	if ((r = ask_store(s)) < 0)
+	if ((r = ask_store(s)) < 0 || (r = set_cache_aside(s)) < 0)
 		return (r);
 	if ((r = make_segment(s)) < 0) {
 		super_fail(s, "cannot make the shared segment: %s", strerror(-r));
@@ -263,6 +288,14 @@ give_token_back(struct super *s, char *warning, size_t len)
 	/* A start that failed says nothing about what the one before has left in the cache file. */
 	if (s->token.taken_over && !s->was_running && s->conf->cache_file != NULL)
 		return;
+	if (s->fenced) {
+		(void)snprintf(warning, len,
+		    s->left_changes && s->conf->cache_file != NULL
+			? "the disk was fenced: these changes were not uploaded and wait in the "
+			  "cache file (s3backerctl(8), FENCED DISKS)"
+			: "the disk was fenced");
+		return;
+	}
 	if (s->left_changes && s->conf->cache_file != NULL) {
 		(void)snprintf(warning, len,
 		    "changes are in the cache file alone, so the disk stays "

@@ -34,6 +34,8 @@ static const char usage_text[] =
     "usage: s3backerd [-f] [-o key=value[,...]]... -c FILE COMMAND\n"
     "\n"
     "  start           mount the disk; returns when it can be read\n"
+    "      --dirty=WHAT    changes in a cache file from before somebody else had the disk:\n"
+    "                      upload them, or set-aside: rename the file, begin a new one\n"
     "  stop            unmount it, wait until the bucket holds everything\n"
     "      --keep-dirty    leave changes in the cache file for the next start\n"
     "  restart         new processes, same mount\n"
@@ -48,6 +50,7 @@ static const char usage_text[] =
 
 enum {
 	OPT_KEEP_DIRTY = 256,
+	OPT_DIRTY,
 	OPT_VERSION,
 	OPT_PROBE,
 	OPT_PROBE_MOUNT,
@@ -59,6 +62,7 @@ static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"foreground", no_argument, NULL, 'f'},
     {"help", no_argument, NULL, 'h'},
+    {"dirty", required_argument, NULL, OPT_DIRTY},
     {"keep-dirty", no_argument, NULL, OPT_KEEP_DIRTY},
     {"version", no_argument, NULL, OPT_VERSION},
     /* Not for users: helper.h, mount.h, umount.fuse.s3backerd. */
@@ -127,6 +131,7 @@ static const struct command {
     {"status", do_status},
     {"check-config", do_check_config},
     /* What s3backerctl does not do itself, because it has no uploader. */
+    {"mounted-flag", release_show_token},
     {"reset-mounted-flag", release_token},
 };
 
@@ -213,6 +218,14 @@ run(struct super *s, int argc, char **argv)
 		case OPT_KEEP_DIRTY:
 			s->opt.keep_dirty = true;
 			break;
+		case OPT_DIRTY:
+			if (strcmp(optarg, "upload") == 0)
+				s->opt.dirty = DIRTY_UPLOAD;
+			else if (strcmp(optarg, "set-aside") == 0)
+				s->opt.dirty = DIRTY_SET_ASIDE;
+			else
+				return (wrong_usage("--dirty=upload or --dirty=set-aside, not ", optarg));
+			break;
 		case OPT_VERSION:
 			(void)puts("s3backerd " S3B_VERSION);
 			return (EXIT_DONE);
@@ -241,6 +254,8 @@ run(struct super *s, int argc, char **argv)
 		return (wrong_usage("-c FILE is missing", ""));
 	if (s->opt.keep_dirty && cmd->run != do_stop)
 		return (wrong_usage("--keep-dirty goes with stop", ""));
+	if (s->opt.dirty != DIRTY_REFUSE && cmd->run != start_disk)
+		return (wrong_usage("--dirty goes with start", ""));
 	if (load(s) < 0)
 		return (EXIT_FAILED);
 	return (cmd->run(s));

@@ -37,20 +37,15 @@ running_pid(const struct super *s)
 	return (0);
 }
 
-int
-release_token(struct super *s)
+/* One question about the token, asked by a store tool; its answer is printed. */
+static int
+ask(struct super *s, int (*question)(struct storetool *, char **ret_text, char **ret_error))
 {
 	struct storetool t = {.sock = -1, .err_fd = -1};
 	char *error = NULL, *text = NULL, *conf_text;
-	pid_t pid = running_pid(s);
 	size_t len = 0;
 	int r;
 
-	if (pid != 0) {
-		(void)fprintf(stderr, "s3backerd: %s is running: pid %d (stop it instead)\n",
-		    s->opt.config_real, (int)pid);
-		return (EXIT_FAILED);
-	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = conf_read_secrets(s->conf, &error);
 	if (r == 0) {
@@ -61,13 +56,32 @@ release_token(struct super *s)
 	if (r == 0)
 		r = storetool_open(&t, s->vault, false, &error);
 	if (r == 0)
-		r = token_reset(&t, &text, &error);
+		r = question(&t, &text, &error);
 	storetool_close(&t);
 	if (r < 0)
 		(void)fprintf(stderr, "s3backerd: %s\n", error != NULL ? error : strerror(-r));
 	else
-		(void)printf("%s\n", text != NULL ? text : "released");
+		(void)printf("%s\n", text != NULL ? text : "done");
 	free(error);
 	free(text);
 	return (r < 0 ? EXIT_FAILED : EXIT_DONE);
+}
+
+int
+release_show_token(struct super *s)
+{
+	return (ask(s, token_show));
+}
+
+int
+release_token(struct super *s)
+{
+	pid_t pid = running_pid(s);
+
+	if (pid != 0) {
+		(void)fprintf(stderr, "s3backerd: %s is running: pid %d (stop it instead)\n",
+		    s->opt.config_real, (int)pid);
+		return (EXIT_FAILED);
+	}
+	return (ask(s, token_reset));
 }

@@ -82,16 +82,27 @@ state_and_why(const struct super *s, char *why, size_t len)
 	return (disk_state_name(state));
 }
 
+/* How long we may still write without asking again; 0: not now.  Only where a lease is kept. */
+static json_t *
+lease_json(const struct super *s)
+{
+	uint64_t until = LOAD(shm_state(&s->shm)->token_until), now = boot_us();
+
+	if (until == 0)
+		return (json_null());
+	return (json_real(until > now ? (double)(until - now) / US_PER_S : 0));
+}
+
 static json_t *
 disk_json(const struct super *s)
 {
 	static const char *const fence[] = {"none", "weak", "strong"};
 	const struct shm_geometry *g = &s->shm.geo;
 
-	return (json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:s}", "bucket", s->conf->bucket, "size",
+	return (json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:s, s:o}", "bucket", s->conf->bucket, "size",
 	    (json_int_t)s->size, "blockSize", (json_int_t)g->block_size, "blocks",
 	    (json_int_t)g->nblocks, "file", s->file, "readOnly", s->conf->read_only, "fence",
-	    fence[s->token.fence < 3 ? s->token.fence : 0]));
+	    fence[s->token.fence < 3 ? s->token.fence : 0], "leaseSec", lease_json(s)));
 }
 
 static json_t *

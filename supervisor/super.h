@@ -53,6 +53,12 @@ enum phase {
 	PHASE_OVER
 };
 
+enum dirty_wish {			/* changes in the cache file of another mount of this disk */
+	DIRTY_REFUSE,
+	DIRTY_UPLOAD,
+	DIRTY_SET_ASIDE
+};
+
 /* What the command line said. */
 struct options {
 	const char	*config;	/* as given */
@@ -61,6 +67,7 @@ struct options {
 	unsigned	 noverrides;
 	bool		 foreground;
 	bool		 keep_dirty;
+	enum dirty_wish	 dirty;		/* start --dirty */
 };
 
 /*
@@ -122,6 +129,9 @@ struct token {				/* the mount token of this disk, see token.h */
 	unsigned	fence;		/* 0 none, 1 weak, 2 strong */
 	char		instance[33];
 	bool		taken_over;	/* it was ours before this start */
+	uint64_t	asked_us;	/* CLOCK_BOOTTIME just before it was confirmed; 0: not yet */
+	uint8_t		etag[16];	/* zero: not known */
+	char		body[512];	/* of the object, as it was written */
 };
 
 struct pending {			/* a command to cachemgr without its DONE */
@@ -166,6 +176,7 @@ struct super {
 	uint64_t	 stop_retry_us;	/* when to ask cachemgr once more */
 	bool		 stop_wanted;	/* stop as soon as the start is through */
 	uint64_t	 left_dirty;	/* bytes that stayed in the cache file */
+	bool		 fenced;	/* at its end: the token was not ours any more */
 	bool		 left_changes;	/* these, or blocks that are still to be deleted */
 	bool		 was_running;	/* it got as far as RUNNING */
 	char		*fail;		/* why the disk ends; NULL: because it was asked to */

@@ -11,12 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc/shm.h"
+#include "ipc/state.h"
+
 #include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/durable.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 
+#include "supervisor/start.h"
 #include "supervisor/storetool.h"
 #include "supervisor/super.h"
 
@@ -171,15 +175,30 @@ ask_held(struct storetool *t, struct held *ret_held, char **ret_error)
 }
 
 static void
-make_body(const struct super *s, char *buf, size_t len)
+make_body(struct super *s)
 {
-	char host[256] = "unknown", when[TIME_ISO_LEN], boot[64], text[700];
+	char host[256] = "unknown", when[TIME_ISO_LEN], boot[64];
 
 	(void)gethostname(host, sizeof(host) - 1);
 	(void)read_first_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-	(void)snprintf(text, sizeof(text), "%s\n%s\nboot: %s\npid: %d\ninstance: %s\n", host,
-	    time_iso_basic(wall_us(), when), boot, (int)getpid(), s->token.instance);
-	storetool_encode(text, buf, len);
+	(void)snprintf(s->token.body, sizeof(s->token.body),
+	    "%s\n%s\nboot: %s\npid: %d\ninstance: %s\n", host, time_iso_basic(wall_us(), when),
+	    boot, (int)getpid(), s->token.instance);
+}
+
+/* The first 16 bytes of "0123...": hexadecimal digits, or it is not known. */
+static void
+keep_etag(const char *text, uint8_t ret_etag[16])
+{
+	unsigned byte;
+
+	text += *text == '"';
+	memset(ret_etag, 0, 16);
+	if (strspn(text, "0123456789abcdefABCDEF") < 32)
+		return;
+	for (unsigned i = 0; i < 16; i++)
+		if (sscanf(text + 2 * i, "%2x", &byte) == 1)
+			ret_etag[i] = (uint8_t)byte;
 }
 
 /* replace: over what `h` describes.  1: somebody was faster. */
@@ -187,13 +206,17 @@ static int
 put_token(
     struct super *s, struct storetool *t, const struct held *h, bool replace, char **ret_error)
 {
-	char body[2100], etag[480], fence[16];
+	char body[1600], etag[480], fence[16];
+	uint64_t asked;
 	int r;
 
 	if ((r = write_state(s)) < 0) /* T3 */
 		return (refuse(r, ret_error, "%s: %s", s->paths.state, strerror(-r)));
-	make_body(s, body, sizeof(body));
+	make_body(s);
+	keep_etag(h->etag, s->token.etag);
+	storetool_encode(s->token.body, body, sizeof(body));
 	storetool_encode(h->etag, etag, sizeof(etag));
+	asked = boot_us();
 	if (replace)
 		r = storetool_ask(t, ASK_LIMIT_US, ret_error,
 		    "token-replace token=%08x body=%s etag=%s", s->token.value, body, etag);
@@ -204,6 +227,9 @@ put_token(
 		return (r);
 	(void)storetool_value(t->answer, "fence", fence, sizeof(fence));
 	s->token.fence = strcmp(fence, "strong") == 0 ? 2 : strcmp(fence, "weak") == 0 ? 1 : 0;
+	s->token.asked_us = asked;
+	(void)storetool_value(t->answer, "etag", etag, sizeof(etag));
+	keep_etag(etag, s->token.etag);
 	return (0);
 }
 
@@ -231,8 +257,11 @@ take(struct super *s, struct storetool *t, const struct held *h, const struct no
 	char *ignored = NULL;
 	int r;
 
-	s->token.value = TOKEN_SHARED;
-	if (!s->conf->shared_disk_mode)
+	if (s->token.taken_over)
+		s->token.value = h->value; /* T6 */
+	else if (s->conf->shared_disk_mode)
+		s->token.value = TOKEN_SHARED;
+	else
 		s->token.value = 1 + arc4random_uniform(TOKEN_SHARED - 1);
 	r = put_token(s, t, h, replace, ret_error);
 	if (r < 0 && replace && is_ours(h, noted)) {
@@ -257,16 +286,18 @@ take(struct super *s, struct storetool *t, const struct held *h, const struct no
 		return (r);
 	log_info("mount token taken: token=%08x fence=%s", s->token.value, word[s->token.fence]);
 	(void)write_state(s); /* with the fence that was found */
-	if (s->conf->fence == CONF_FENCE_STRONG && s->token.fence < 2 && !replace) {
-		(void)token_drop(s, t, &ignored);
+	if (s->conf->fence == CONF_FENCE_STRONG && s->token.fence < 2) {
+		if (!replace)
+			(void)token_drop(s, t, &ignored);
+		s->token.value = 0;
 		free(ignored);
 		return (refuse(-ENOTSUP, ret_error,
 		    "fence = strong: this store cannot create an object "
 		    "only if it is absent (fence = auto accepts that)"));
 	}
 	if (s->token.fence < 2 && !replace)
-		log_warn(
-		    "the store cannot create an object only if it is absent: two machines that "
+		start_report_note(s,
+		    "the fence is weak: the store cannot create an object only if it is absent: two machines that "
 		    "start in the same moment could both believe to be alone (fence = strong "
 		    "refuses such a store)");
 	return (0);
@@ -311,6 +342,24 @@ token_acquire(struct super *s, struct storetool *t, char **ret_error)
 	return (take(s, t, &h, &noted, h.present, ret_error));
 }
 
+void
+token_publish(const struct super *s)
+{
+	struct ipc_state *st = shm_state(&s->shm);
+	const struct token *t = &s->token;
+	uint64_t etag[2], until = 0;
+
+	memcpy(etag, t->etag, sizeof(etag));
+	atomic_store(&st->fence, t->fence);
+	atomic_store(&st->token, t->value);
+	atomic_store(&st->token_etag[0], etag[0]);
+	atomic_store(&st->token_etag[1], etag[1]);
+	memcpy(st->token_body, t->body, sizeof(st->token_body));
+	if (t->value != 0 && t->value != TOKEN_SHARED) /* T7; 1: long over, 0 would mean none */
+		until = t->asked_us == 0 ? 1 : t->asked_us + s->conf->lease_time_us;
+	atomic_store(&st->token_until, until);
+}
+
 /* ---- releasing ------------------------------------------------------------------------------ */
 
 int
@@ -327,6 +376,26 @@ token_drop(struct super *s, struct storetool *t, char **ret_error)
 		log_warn("the mount token in the bucket is not ours any more; left as it is");
 	s->token.value = 0;
 	(void)durable_unlink(AT_FDCWD, s->paths.state);
+	return (0);
+}
+
+int
+token_show(struct storetool *t, char **ret_text, char **ret_error)
+{
+	char who[500];
+	struct held h;
+	int r;
+
+	*ret_text = NULL;
+	if ((r = ask_held(t, &h, ret_error)) < 0)
+		return (r);
+	if (!h.present) {
+		*ret_text = strdup("nobody holds the mount token");
+		return (0);
+	}
+	describe(&h, who, sizeof(who));
+	if (asprintf(ret_text, "mounted by %s", who) < 0)
+		*ret_text = NULL;
 	return (0);
 }
 

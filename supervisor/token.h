@@ -15,6 +15,10 @@
  *     fence = off neither looks nor takes; fence = strong refuses a store that cannot create
  *     an object only if it is absent.
  *  T5 Changes left in the cache file at a stop: the token stays, and T2 lets the next start in.
+ *  T6 A takeover (T2) keeps the number, so the number in the superblock of the cache file proves
+ *     that nobody else had the disk since.  In all other cases it is a new one.
+ *  T7 The lease that cachemgr keeps (cachemgr/lease.c) begins at the moment before the question.  None
+ *     is kept of a token that is shared, nor without one.
  */
 #ifndef S3B_SUPERVISOR_TOKEN_H
 #define S3B_SUPERVISOR_TOKEN_H
@@ -28,8 +32,12 @@ struct super;
 
 /* 0, or -errno and one line.  Fills s->token. */
 int	token_acquire(struct super *, struct storetool *, char **ret_error);
+/* What cachemgr needs to keep the lease: into the fresh segment. */
+void	token_publish(const struct super *);
 /* Ours goes, and the state file with it.  Another's stays. */
 int	token_drop(struct super *, struct storetool *, char **ret_error);
+/* Who holds it: *ret_text. */
+int	token_show(struct storetool *, char **ret_text, char **ret_error);
 /* reset-mounted-flag: whoever holds it.  *ret_text: who did. */
 int	token_reset(struct storetool *, char **ret_text, char **ret_error);
 
