@@ -215,7 +215,10 @@ start_server() {
 	    >>"$work/server.log" 2>&1 &
 	server_pid=$!
 	on_exit stop_pid "$server_pid" s3testd
-	wait_for 10 test -s "$file" || { echo "Bail out! s3testd does not start"; exit 1; }
+	wait_for 10 test -s "$file" || {
+		ok 1 "s3testd starts"
+		done_testing
+	}
 	port=$(cat "$file")
 	url=http://127.0.0.1:$port admin=$url/_s3testd
 }
@@ -312,11 +315,9 @@ start_disk() {
 }
 
 must_start() { # the rest of the test means nothing without it
-	start_disk "$@" || {
-		disk_log
-		echo "Bail out! the disk does not start"
-		exit 1
-	}
+	start_disk "$@" && return
+	ok 1 "the disk starts"
+	done_testing
 }
 
 stop_disk() {
