@@ -67,7 +67,7 @@ enum {
 };
 
 /* How long what a dead uploader had sent may take to have its effect: an assumption about stores. */
-#define IPC_LANDING_US UINT64_C(5000000)
+#define IPC_LANDING_US UINT64_C(2000000)
 
 struct ipc_msg {	      /* exactly one cache line; transient, native endian */
 	uint64_t req_id;      /* chosen by the requester, echoed in replies */

@@ -211,6 +211,13 @@ many_attempt(struct work *w)
 	store_submit(w->up->store, &d->many);
 }
 
+static void
+delete_begin(struct work *w)
+{
+	w->attempt = many_attempt;
+	delete_next(w);
+}
+
 /* ---- messages ------------------------------------------------------------------------------ */
 static void
 add_run(struct deletion *d, const struct ipc_msg *m)
@@ -253,5 +260,5 @@ deletion_message(struct uploader *up, const struct ipc_msg *m)
 	d->w.pausing = (m->flags & IPC_F_MORE) != 0;
 	up->deleting = d->w.pausing ? &d->w : NULL;
 	if (up->deleting == NULL)
-		delete_next(&d->w);
+		work_begin(&d->w, delete_begin);
 }

@@ -150,5 +150,5 @@ listing_begin(struct uploader *up, const struct ipc_msg *m)
 	l->op.want_etags = (m->flags & IPC_F_ETAG) != 0;
 	l->op.done = list_done;
 	l->op.arg = l;
-	list_attempt(&l->w);
+	work_begin(&l->w, list_attempt);
 }

@@ -178,3 +178,46 @@ retry_budget_take(struct retry_budget *b, uint64_t now)
 	}
 	return (max_u64((1000 - b->milli) * 1000000 / b->per_s_milli, 1000));
 }
+
+bool
+retry_outage_failure(struct retry_outage *o, uint64_t now)
+{
+	if (o->row++ == 0)
+		o->first_us = now;
+	if (o->on || o->row < RETRY_OUTAGE_ROW || now - o->first_us < RETRY_OUTAGE_AFTER_US)
+		return (false);
+	o->on = true;
+	o->probing = false;
+	o->probe_us = now;
+	return (true);
+}
+
+uint64_t
+retry_outage_success(struct retry_outage *o, uint64_t now)
+{
+	uint64_t lasted = o->on ? now - o->first_us : 0;
+
+	*o = (struct retry_outage){0};
+	return (lasted);
+}
+
+uint64_t
+retry_outage_take(struct retry_outage *o, uint64_t now)
+{
+	uint64_t at = o->probe_us + (o->probing ? RETRY_PROBE_LIMIT_US : RETRY_PROBE_US);
+
+	if (!o->on)
+		return (0);
+	if (now < at)
+		return (at - now);
+	o->probing = true;
+	o->probe_us = now;
+	return (0);
+}
+
+void
+retry_outage_answered(struct retry_outage *o, uint64_t now)
+{
+	o->probing = false;
+	o->probe_us = now;
+}

@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RETRY_PAUSE_CAP_US UINT64_C(10000000) /* one pause is never longer, unless told by the server */
+/* One pause is never longer, unless told by the server: who is alone is his own probe. */
+#define RETRY_PAUSE_CAP_US UINT64_C(4000000)
 #define RETRY_AFTER_MAX_US UINT64_C(60000000) /* nor then */
 
 enum fail {
@@ -77,5 +78,30 @@ void	retry_budget_init(struct retry_budget *, unsigned tokens, unsigned per_s, u
 void	retry_budget_success(struct retry_budget *);
 /* 0: go ahead, a token was taken.  Else ask again in that many microseconds. */
 uint64_t retry_budget_take(struct retry_budget *, uint64_t now);
+
+/*
+ * An outage: RETRY_OUTAGE_ROW failures in a row and nothing else for RETRY_OUTAGE_AFTER_US.  From then
+ * on one request at a time goes out, retry or not, once in RETRY_PROBE_US; one that is not answered is
+ * given up as a probe, not as a request, after RETRY_PROBE_LIMIT_US.  The first success ends it.
+ */
+#define RETRY_OUTAGE_ROW      16
+#define RETRY_OUTAGE_AFTER_US UINT64_C(2000000)
+#define RETRY_PROBE_US	      UINT64_C(1000000)
+#define RETRY_PROBE_LIMIT_US  UINT64_C(3000000)
+
+struct retry_outage {		/* all zero at first */
+	unsigned row;		/* failures since the last success */
+	uint64_t first_us;	/* the first of them */
+	bool	 on;
+	bool	 probing;
+	uint64_t probe_us;	/* when the last probe left, or was answered */
+};
+
+bool	retry_outage_failure(struct retry_outage *, uint64_t now);	/* true: it begins */
+/* How long it lasted; 0: there was none. */
+uint64_t retry_outage_success(struct retry_outage *, uint64_t now);
+/* 0: go ahead, as a probe if the outage is on.  Else ask again in that many microseconds. */
+uint64_t retry_outage_take(struct retry_outage *, uint64_t now);
+void	retry_outage_answered(struct retry_outage *, uint64_t now);	/* the probe, by a failure */
 
 #endif

@@ -52,7 +52,7 @@ struct store_reply {
 	int	  http;		/* status, 0: none */
 	int	  error;	/* -errno of the transport or file system */
 	bool	  healed;	/* clock or region have been put right: submit again at once */
-	bool	  object_bad;	/* GET: what came is whole, and no block that was stored */
+	bool	  object_bad;	/* GET: this object is at fault, not the store as such */
 	bool	  unknown;	/* a PUT or DELETE that failed and may have had its effect, or ran twice */
 	bool	  may_land;	/* or may yet have it: it was cut off while the store worked on it */
 	uint64_t  retry_after_us;

@@ -67,6 +67,7 @@ missing(struct transfer *t, struct store_reply *r)
 	uint64_t limit = up->get_policy.give_up_us != 0 ? up->get_policy.give_up_us : MISSING_US;
 
 	ctr_inc(up->env->counters, bad_replies);
+	r->object_bad = true;
 	r->fail = now_us() - t->w.begun_us < limit ? FAIL_BAD_REPLY : FAIL_DATA;
 	(void)snprintf(r->why, sizeof(r->why),
 	    "object of block %u is not there, and the bucket had it (deleted by somebody? after a "
@@ -213,7 +214,7 @@ put_summed(struct payload *p)
 	} else if (p->zero && (w->msg.flags & IPC_F_ABSENT) != 0 && !verifies(w)) {
 		work_done(w, 0, IPC_F_ZERO, 0, NULL);
 	} else {
-		put_attempt(w);
+		work_begin(w, put_attempt);
 	}
 }
 
@@ -248,8 +249,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 		t->op.off = m->off;
 		t->op.len = m->len;
 		t->op.done = get_done;
-		t->w.attempt = get_attempt;
-		get_attempt(&t->w);
+		work_begin(&t->w, get_attempt);
 		return;
 	}
 	if ((m->flags & IPC_F_ZBASE) != 0)

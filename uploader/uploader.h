@@ -39,6 +39,7 @@ struct work {
 	struct retry	 retry;
 	struct timer	 timer;		/* a pause */
 	bool		 pausing;	/* nothing of it is in flight */
+	bool		 probe;		/* it is out to see whether the store is back */
 	bool		 unknown;	/* an attempt's outcome is not known */
 	uint64_t	 land_us;	/* until then a cut-off attempt may yet have its effect */
 	void	       (*attempt)(struct work *);	/* after a pause */
@@ -63,6 +64,8 @@ struct uploader {
 	bool		    ring_cm;	/* something was pushed in this turn */
 	struct retry_policy get_policy, change_policy, token_policy;
 	struct retry_budget budget;
+	struct retry_outage outage;
+	int		    last_error;	/* of the last failure, for who never got to try */
 	uint64_t	    settle_us;	/* how long a cut-off PUT may take to land */
 	bool		    leaving;
 	bool		    bulk_refused;
@@ -83,6 +86,8 @@ void	transfer_begin(struct uploader *, const struct ipc_msg *);	/* GET, PUT */
 
 /* ---- work.c: common to all kinds ----------------------------------------------------------- */
 void	work_init(struct uploader *, struct work *, const struct ipc_msg *);
+/* The first attempt: now, or in an outage when its turn comes. */
+void	work_begin(struct work *, void (*attempt)(struct work *));
 /* An attempt failed: pause and call attempt() again, or end it.  Counts and logs. */
 void	work_failed(struct work *, const struct store_reply *);
 /* An attempt succeeded: the budget, and the others that are waiting for the store. */

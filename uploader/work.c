@@ -38,35 +38,6 @@ kind_name(const struct work *w)
 }
 
 static void
-end_pause(void *arg)
-{
-	struct work *w = arg;
-	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
-	uint64_t wait = w->up->failing && w->msg.type != IPC_TOKEN ? retry_budget_take(&w->up->budget, now_us()) : 0;
-
-	if (wait > 0 && !w->up->leaving) {
-		/* Not all at the moment of the next token. */
-		loop_timer_set(
-		    &w->up->loop, &w->timer, now_us() + wait + arc4random_uniform(50000));
-		return;
-	}
-	w->pausing = false;
-	w->attempt(w);
-}
-
-void
-work_init(struct uploader *up, struct work *w, const struct ipc_msg *m)
-{
-	w->up = up;
-	w->msg = *m;
-	w->begun_us = now_us();
-	w->timer.run = end_pause;
-	w->timer.arg = w;
-	TAILQ_INSERT_TAIL(&up->work, w, link);
-	up->nwork++;
-}
-
-static void
 count_retry(struct work *w, bool given_up)
 {
 	struct counters *c = w->up->env->counters;
@@ -89,6 +60,95 @@ count_retry(struct work *w, bool given_up)
 	}
 }
 
+static const struct retry_policy *
+policy(const struct work *w)
+{
+	const struct uploader *up = w->up;
+
+	if (w->msg.type == IPC_TOKEN)
+		return (&up->token_policy);
+	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST ? &up->get_policy
+								  : &up->change_policy);
+}
+
+/* How long must it yet wait for a store that is away?  0: go. */
+static uint64_t
+wait_for_store(struct work *w)
+{
+	struct uploader *up = w->up;
+	uint64_t now = now_us(), wait;
+
+	/* One request in many seconds is a probe anyway, and the lease ends whatever we do. */
+	if (w->msg.type == IPC_TOKEN || up->leaving)
+		return (0);
+	if ((wait = retry_outage_take(&up->outage, now)) > 0)
+		return (wait);
+	w->probe = up->outage.on;
+	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
+	return (up->failing && !w->probe ? retry_budget_take(&up->budget, now) : 0);
+}
+
+/* It has waited long enough, in sum, without having got to try again. */
+static void
+give_up(struct work *w)
+{
+	struct uploader *up = w->up;
+
+	count_retry(w, true);
+	log_err(0, "%s failed: block=%" PRIu64 " tries=%u: %s", kind_name(w), w->msg.block,
+	    w->retry.tries, up->env->me->words);
+	work_done(w, up->last_error < 0 ? up->last_error : -EIO, 0, 0, NULL);
+}
+
+static void
+end_pause(void *arg)
+{
+	struct work *w = arg;
+	const struct retry_policy *p = policy(w);
+	uint64_t wait = wait_for_store(w);
+
+	if (wait == 0) {
+		w->pausing = false;
+		w->attempt(w);
+		return;
+	}
+	if (p->give_up_us > 0 && w->retry.paused_us >= p->give_up_us) {
+		w->pausing = false;
+		give_up(w);
+		return;
+	}
+	/* Not all at the moment of the next token. */
+	wait += arc4random_uniform(50000);
+	if (p->give_up_us > 0)
+		wait = min_u64(wait, p->give_up_us - w->retry.paused_us);
+	w->retry.paused_us += wait;
+	loop_timer_set(&w->up->loop, &w->timer, now_us() + wait);
+}
+
+void
+work_begin(struct work *w, void (*attempt)(struct work *))
+{
+	w->attempt = attempt;
+	if (!w->up->outage.on) {
+		attempt(w);
+		return;
+	}
+	w->pausing = true;
+	loop_timer_set(&w->up->loop, &w->timer, now_us());
+}
+
+void
+work_init(struct uploader *up, struct work *w, const struct ipc_msg *m)
+{
+	w->up = up;
+	w->msg = *m;
+	w->begun_us = now_us();
+	w->timer.run = end_pause;
+	w->timer.arg = w;
+	TAILQ_INSERT_TAIL(&up->work, w, link);
+	up->nwork++;
+}
+
 static void
 log_failure(const struct work *w, const struct store_reply *r, bool given_up, uint64_t pause_us)
 {
@@ -106,15 +166,23 @@ log_failure(const struct work *w, const struct store_reply *r, bool given_up, ui
 		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);
 }
 
-static const struct retry_policy *
-policy(const struct work *w)
+/* For the outage every failure counts but those of one object. */
+static void
+note_failure(struct work *w, const struct store_reply *r)
 {
-	const struct uploader *up = w->up;
+	struct uploader *up = w->up;
+	uint64_t now = now_us();
 
-	if (w->msg.type == IPC_TOKEN)
-		return (&up->token_policy);
-	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST ? &up->get_policy
-								  : &up->change_policy);
+	up->failing = true;
+	if (w->probe)
+		retry_outage_answered(&up->outage, now);
+	w->probe = false;
+	if (r->fail == FAIL_DATA || r->object_bad || r->healed)
+		return;
+	up->last_error = fail_errno(r->fail, r->http, r->error);
+	if (retry_outage_failure(&up->outage, now))
+		log_warn("the store does not serve us, asking once a second from now on: %s",
+		    r->why);
 }
 
 void
@@ -129,7 +197,7 @@ work_failed(struct work *w, const struct store_reply *r)
 		w->unknown = true;
 	if (r->may_land)
 		w->land_us = now_us() + up->settle_us;
-	up->failing = true;
+	note_failure(w, r);
 	/* For the status page, and for the obituary should we die of it. */
 	(void)strlcpy(up->env->me->words, r->why, sizeof(up->env->me->words));
 	if (r->error == FENCE_ERROR && work_fenced(w))
@@ -141,7 +209,6 @@ work_failed(struct work *w, const struct store_reply *r)
 		pause = 0;
 	else
 		log_failure(w, r, !again, pause);
-	up->failing = up->failing || (fail_heals(r->fail) && !r->healed);
 	if (!again) {
 		work_done(w, fail_errno(r->fail, r->http, r->error), 0, 0, NULL);
 		return;
@@ -166,7 +233,12 @@ wake_others(struct uploader *up)
 void
 work_succeeded(struct work *w)
 {
+	uint64_t lasted = retry_outage_success(&w->up->outage, now_us());
+
+	w->probe = false;
 	retry_budget_success(&w->up->budget);
+	if (lasted > 0)
+		log_info("the store serves us again: outage_s=%" PRIu64, lasted / US_PER_S);
 	if (w->up->env->me->words[0] != '\0')
 		w->up->env->me->words[0] = '\0';
 	if (w->up->failing) {

@@ -62,7 +62,7 @@ pauses(void)
 		n++;
 	}
 	ok(sum > 29900000 && sum <= 30000000, "gives up after 30 s of pauses");
-	ok(n >= 7 && n <= 9, "which are 8 or so: %u", n);
+	ok(n >= 10 && n <= 12, "which are 11 or so: %u", n);
 	r = (struct retry){0};
 	for (n = 0; n < 1000; n++)
 		if (!retry_next(&r, &forever, FAIL_TRANSIENT, 0, UINT32_MAX, &pause))
@@ -103,11 +103,41 @@ budget(void)
 	is_int(retry_budget_take(&b, now + wait + 600000), 0, "what was earned in small pieces");
 }
 
+static void
+outage(void)
+{
+	struct retry_outage o = {0};
+	uint64_t now = 1000000, sent = 0;
+	bool began = false;
+
+	for (unsigned i = 0; i < 100; i++)
+		began = began || retry_outage_failure(&o, now + i);
+	ok(!began && retry_outage_take(&o, now) == 0, "many failures at once are no outage");
+	ok(retry_outage_failure(&o, now + RETRY_OUTAGE_AFTER_US), "nothing else for a while is");
+	now += RETRY_OUTAGE_AFTER_US;
+	is_int(retry_outage_take(&o, now), RETRY_PROBE_US, "then there is a pause");
+	/* An hour of 500 requests that all want to go, each probe answered after 10 ms. */
+	for (uint64_t end = now + UINT64_C(3600000000), t = now; t < end; t += 10000)
+		for (unsigned i = 0; i < 500; i++)
+			if (retry_outage_take(&o, t) == 0) {
+				sent++;
+				retry_outage_answered(&o, t + 10000);
+			}
+	ok(sent >= 3400 && sent <= 3600, "an hour costs a probe a second: %u", (unsigned)sent);
+	now += UINT64_C(3600000000);
+	ok(retry_outage_take(&o, now + RETRY_PROBE_US) == 0, "a probe that is not answered");
+	is_int(retry_outage_take(&o, now + RETRY_PROBE_US + 1), RETRY_PROBE_LIMIT_US - 1,
+	    "holds the next one up, but not for ever");
+	ok(retry_outage_success(&o, now) > UINT64_C(3600000000), "a success ends it");
+	ok(retry_outage_take(&o, now) == 0, "and everybody may go");
+}
+
 int
 main(void)
 {
 	classes();
 	pauses();
 	budget();
+	outage();
 	return (tap_done());
 }
