@@ -23,6 +23,7 @@ bop_open(struct cachemgr *cm)
 		return (-ENOMEM);
 	cm->bops_mask = n - 1;
 	TAILQ_INIT(&cm->dirty);
+	TAILQ_INIT(&cm->due);
 	TAILQ_INIT(&cm->uploading);
 	TAILQ_INIT(&cm->room_wait);
 	TAILQ_INIT(&cm->fetch_wait[0]);
@@ -170,6 +171,7 @@ bop_set_dirty(struct cachemgr *cm, struct bop *b)
 	b->dirty_id = cm->barrier;
 	b->dirty_acked = atomic_load(&cm->st->acked_seq);
 	TAILQ_INSERT_TAIL(&cm->dirty, b, dirty);
+	writeback_later(cm, b, cm->now_us + cm->write_delay_us);
 	dirty_count(cm, 1);
 	if (cm->commit != NULL)
 		commit_note_dirty(cm, b);
@@ -182,6 +184,7 @@ bop_clear_dirty(struct cachemgr *cm, struct bop *b)
 		return;
 	b->on_dirty = 0;
 	TAILQ_REMOVE(&cm->dirty, b, dirty);
+	writeback_forget(cm, b);
 	dirty_count(cm, -1);
 }
 

@@ -52,6 +52,9 @@ mark_bops(uint8_t *seen, struct cachemgr *cm)
 			MUST((b->fetch != FETCH_NONE) == (b->base != IPC_NO_SLOT));
 			MUST((b->upload != UP_NONE) == (b->up_slot != IPC_NO_SLOT));
 			dirty += b->on_dirty;
+			/* Somebody comes back to every dirty block. */
+			MUST(!b->on_dirty || b->on_due || b->want_upload || b->on_retry ||
+			     b->upload != UP_NONE);
 			uploading += b->upload != UP_NONE;
 			want += b->want_upload;
 			if (b->cur != IPC_NO_SLOT)

@@ -60,6 +60,7 @@ enum merge_state {
 struct bop {
 	LIST_ENTRY(bop) hash;
 	TAILQ_ENTRY(bop) dirty;	 /* cm.dirty, oldest first, while on_dirty */
+	TAILQ_ENTRY(bop) due;	 /* cm.due while on_due, in order of check_us */
 	TAILQ_ENTRY(bop) up;	 /* cm.uploading while up_state != UP_NONE */
 	TAILQ_ENTRY(bop) room;	 /* cm.room_wait while on_room */
 	TAILQ_ENTRY(bop) hazard; /* cm.hazard_wait while on_hazard */
@@ -73,6 +74,8 @@ struct bop {
 	uint32_t up_slot;     /* frozen, on its way; may be cur */
 	uint32_t up_wseq;     /* wseq of up_slot when it froze */
 	uint64_t dirty_us;    /* when cur became dirty; monotonic */
+	uint64_t check_us;    /* when to see whether it still is being written */
+	uint32_t seen_wseq;   /* wseq of cur at the last such look */
 	uint64_t dirty_id;    /* cm.barrier at that time */
 	uint64_t dirty_acked; /* state.acked_seq at that time */
 	uint64_t up_dirty_us, up_dirty_id, up_acked; /* the same, of up_slot */
@@ -81,7 +84,7 @@ struct bop {
 	uint32_t recorded_slot;
 	uint8_t recorded_flags;
 	uint8_t fetch, upload, merge; /* the three enums above */
-	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue;
+	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue, on_due;
 	uint8_t want_upload, want_fetch;
 	uint8_t fetch_ahead; /* the fetch is read-ahead; nobody waits yet */
 	uint8_t drop_base;   /* trimmed meanwhile: throw away what arrives */
@@ -150,7 +153,7 @@ struct cachemgr {
 	LIST_HEAD(, bop) * bops; /* hash by block */
 	uint32_t bops_mask;
 	uint32_t nbops;
-	struct bop_queue dirty, uploading, room_wait, hazard_wait, retry_wait, unrecorded;
+	struct bop_queue dirty, due, uploading, room_wait, hazard_wait, retry_wait, unrecorded;
 	struct bop_queue fetch_wait[2]; /* for a free transfer: readers; those who upload */
 
 	struct xfer *xfer;
@@ -280,6 +283,8 @@ void upload_try(struct cachemgr *, struct bop *);
 void upload_step(struct cachemgr *, struct bop *);   /* FREEZING: hazards gone? */
 void upload_cancel(struct cachemgr *, struct bop *); /* FREEZING: the block was trimmed */
 void upload_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
+void writeback_later(struct cachemgr *, struct bop *, uint64_t check_us);
+void writeback_forget(struct cachemgr *, struct bop *);
 void writeback_run(struct cachemgr *); /* start what is due */
 uint64_t writeback_deadline(struct cachemgr *);
 void throttle_update(struct cachemgr *);

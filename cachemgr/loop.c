@@ -231,6 +231,8 @@ run_retries(struct cachemgr *cm)
 			continue;
 		TAILQ_REMOVE(&cm->retry_wait, b, retry);
 		b->on_retry = 0;
+		if (b->on_dirty)
+			writeback_later(cm, b, 0);
 		bop_kick(cm, b);
 	}
 }

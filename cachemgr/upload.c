@@ -19,6 +19,7 @@
 #include "cachemgr/warm.h"
 
 #define RETRY_US    1000000
+#define GATHER	    20	   /* write delays that a block in constant use may wait */
 #define RATE_WINDOW 200000 /* us over which the upload rate is measured */
 
 static bool
@@ -50,7 +51,8 @@ upload_try(struct cachemgr *cm, struct bop *b)
 		return;
 	}
 	if (!sched_has_room(cm, XFER_PUT) || !lease_holds(cm)) {
-		want_no_more(cm, b); /* writeback_run() comes back to it, oldest first */
+		want_no_more(cm, b);
+		writeback_later(cm, b, 0); /* as soon as there is a place */
 		return;
 	}
 	want_no_more(cm, b);
@@ -159,6 +161,7 @@ upload_failed(struct cachemgr *cm, struct bop *b, int status)
 	b->dirty_acked = b->up_acked;
 	TAILQ_INSERT_HEAD(&cm->dirty, b, dirty);
 	dirty_count(cm, 1);
+	writeback_later(cm, b, 0);
 }
 
 void
@@ -172,43 +175,101 @@ upload_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 	else
 		upload_failed(cm, b, m->status);
 	b->up_slot = IPC_NO_SLOT;
+	if (b->on_dirty && !b->on_due)
+		writeback_later(
+		    cm, b, 0); /* a newer copy, whose time came while this one was away */
 	bop_kick(cm, b);
 }
 
-/* When may this block go?  0: now. */
-static uint64_t
-due_us(struct cachemgr *cm, const struct bop *b)
+void
+writeback_forget(struct cachemgr *cm, struct bop *b)
 {
-	/* Many dirty blocks: the delay, meant to gather rewrites, would only fill the cache. */
-	bool pressure = cm->ndirty > cm->max_dirty / 2 || !TAILQ_EMPTY(&cm->room_wait);
+	if (b->on_due)
+		TAILQ_REMOVE(&cm->due, b, due);
+	b->on_due = 0;
+}
 
-	if (pressure || cm->drained || barrier_covers(cm, b->dirty_id))
-		return (0);
-	return (b->dirty_us + (cm->write_delay_us < cm->max_dirty_age_us ? cm->write_delay_us
-									 : cm->max_dirty_age_us));
+void
+writeback_later(struct cachemgr *cm, struct bop *b, uint64_t check_us)
+{
+	writeback_forget(cm, b);
+	b->on_due = 1;
+	b->check_us = check_us;
+	b->seen_wseq = atomic_load(&cm_slot(cm, b->cur)->wseq);
+	/* In order, as the delay is one and the same, save for those that are wanted at once. */
+	if (check_us <= cm->now_us)
+		TAILQ_INSERT_HEAD(&cm->due, b, due);
+	else
+		TAILQ_INSERT_TAIL(&cm->due, b, due);
+}
+
+/* Should the oldest go, whether they are still being written or not? */
+static bool
+urgent(struct cachemgr *cm)
+{
+	/* Many dirty blocks: waiting for further writes would only fill the cache. */
+	return (cm->ndirty > cm->max_dirty / 2 || !TAILQ_EMPTY(&cm->room_wait) || cm->drained ||
+		!STAILQ_EMPTY(&cm->barriers));
+}
+
+/*
+ * A block that was written since the last look will be written again: uploading it now would send the
+ * same block many times, and every writer meanwhile would have to be given a copy.  It waits until a
+ * whole write delay has passed without a write, but not for more than GATHER of them, nor beyond
+ * maxDirtyAge.
+ */
+static bool
+still_written(struct cachemgr *cm, struct bop *b)
+{
+	uint64_t limit = GATHER * cm->write_delay_us;
+
+	if (limit > cm->max_dirty_age_us)
+		limit = cm->max_dirty_age_us;
+	return (atomic_load(&cm_slot(cm, b->cur)->wseq) != b->seen_wseq &&
+		cm->now_us + cm->write_delay_us < b->dirty_us + limit);
+}
+
+static bool
+may_start(const struct bop *b)
+{
+	return (!b->want_upload && b->upload == UP_NONE && !b->on_retry);
+}
+
+static void
+want(struct cachemgr *cm, struct bop *b)
+{
+	b->want_upload = 1;
+	cm->nwant++;
+	bop_kick(cm, b);
+}
+
+static bool
+has_place(struct cachemgr *cm)
+{
+	/* Bops that want an upload and wait for their base or a delete: enough is enough. */
+	return (
+	    sched_has_room(cm, XFER_PUT) && cm->nwant < cm->max_transfers * 2 && lease_holds(cm));
 }
 
 void
 writeback_run(struct cachemgr *cm)
 {
-	/* Bops that want an upload and wait for their base or a delete: enough of them is enough.
-	 */
-	uint32_t limit = cm->max_transfers * 2;
 	struct bop *b, *next;
 
-	for (b = TAILQ_FIRST(&cm->dirty); b != NULL; b = next) {
+	/* A kick may free the bop it is for, and no other. */
+	for (b = TAILQ_FIRST(&cm->dirty); b != NULL && urgent(cm) && has_place(cm); b = next) {
 		next = TAILQ_NEXT(b, dirty);
-		if (due_us(cm, b) > cm->now_us)
-			break; /* the list is in order of age */
-		if (!sched_has_room(cm, XFER_PUT) || cm->nwant >= limit || !lease_holds(cm))
-			break;
-		if (b->want_upload || b->upload != UP_NONE || b->on_retry)
-			continue;
-		b->want_upload = 1;
-		cm->nwant++;
-		bop_kick(cm, b);
-		/* The kick may have moved or freed `next`'s neighbours, never `next`: it is another
-		 * bop. */
+		if (may_start(b))
+			want(cm, b);
+	}
+	while ((b = TAILQ_FIRST(&cm->due)) != NULL && b->check_us <= cm->now_us && has_place(cm)) {
+		writeback_forget(cm, b);
+		if (!may_start(b))
+			continue; /* wanted already, or back here when its pause is over */
+		if (still_written(cm, b))
+			writeback_later(cm, b, cm->now_us + cm->write_delay_us);
+		else
+			want(cm, b);
 	}
 }
 
@@ -223,14 +284,8 @@ writeback_deadline(struct cachemgr *cm)
 			at = b->retry_us;
 	if (!sched_has_room(cm, XFER_PUT) || !lease_holds(cm))
 		return (at); /* a DONE will wake us */
-	TAILQ_FOREACH (b, &cm->dirty, dirty) {
-		if (b->want_upload || b->upload != UP_NONE || b->on_retry)
-			continue;
-		if (due_us(cm, b) < at)
-			at = due_us(cm, b);
-		break;
-	}
-	return (at);
+	b = TAILQ_FIRST(&cm->due);
+	return (b != NULL && b->check_us < at ? b->check_us : at);
 }
 
 /*
