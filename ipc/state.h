@@ -55,6 +55,7 @@ struct ipc_state {
 	/* frontend */
 	alignas(64) _Atomic uint64_t acked_seq; /* writes, trims acknowledged */
 	_Atomic uint64_t fuse_init_len;		/* bytes of SHM_FUSE_INIT that are valid */
+	_Atomic uint32_t fe_waiting;		/* questions to cachemgr without an answer */
 
 	/* supervisor, then cachemgr: first 16 bytes of the token object's ETag; zero = not known */
 	alignas(64) _Atomic uint64_t token_etag[2];

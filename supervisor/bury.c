@@ -330,6 +330,10 @@ role_timer(struct super *s, struct role *r, uint64_t now)
 		heart_look(s, r, now);
 		return (now + LOOK_US);
 	case ROLE_STARTING:
+		heart_look(s, r, now);
+		if (now < r->ready_by_us)
+			return (min_u64(r->ready_by_us, now + LOOK_US));
+		/* fallthrough */
 	case ROLE_LEAVING:
 		if (now < r->ready_by_us)
 			return (r->ready_by_us);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
@@ -167,6 +168,15 @@ set_cache_aside(struct super *s)
 
 /* ---- the segment ---------------------------------------------------------------------------- */
 
+/* One that is there keeps its size. */
+static bool
+has_cache_file(const struct conf *conf)
+{
+	struct stat st;
+
+	return (conf->cache_file != NULL && stat(conf->cache_file, &st) == 0 && st.st_size > 0);
+}
+
 static int
 plan(struct super *s, struct shm_geometry *ret_geo)
 {
@@ -175,7 +185,7 @@ plan(struct super *s, struct shm_geometry *ret_geo)
 
 	slots = conf_cache_slots(s->conf, block);
 	/* Nobody asked for more slots than blocks; a few more let frozen ones be rewritten. */
-	if (!conf_is_set(s->conf, CONF_blockCacheSize) && s->conf->cache_file == NULL)
+	if (!conf_is_set(s->conf, CONF_blockCacheSize) && !has_cache_file(s->conf))
 		slots = min_u64(slots, nblocks + conf_max_transfers(s->conf, block));
 	r = shm_plan(ret_geo, nblocks, (uint32_t)block, (uint32_t)slots, conf_uploaders(s->conf),
 	    conf_max_transfers(s->conf, block));

@@ -20,7 +20,8 @@ struct super;
 #define MOUNT_TYPE "fuse.s3backerd"
 
 struct mount_entry {		/* one line of /proc/self/mountinfo */
-	char	dir[4096], source[4096], type[128];
+	char	 dir[4096], source[4096], type[128];
+	unsigned minor;		/* of its device number; the major one is 0 */
 };
 
 /* The topmost mount on exactly `dir`; -ENOENT: none. */

@@ -65,6 +65,7 @@ start_uploaders(struct super *s)
 static void
 mount_and_serve(struct super *s)
 {
+	struct mount_entry e;
 	char *error = NULL;
 
 	if (mount_do(s->conf->mount_point, s->opt.config_real, s->handed.fuse, s->conf->read_only,
@@ -74,6 +75,8 @@ mount_and_serve(struct super *s)
 		return;
 	}
 	s->mounted = true;
+	if (mount_find(s->conf->mount_point, &e) == 0)
+		s->fuse_minor = e.minor;
 	(void)bury_start(s, &s->role[PROC_FRONTEND]);
 }
 

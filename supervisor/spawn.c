@@ -315,7 +315,8 @@ spawn_role(struct super *s, struct role *r)
 		return (e);
 	r->fail[0] = '\0';
 	r->words = (struct words){.used = 0};
-	r->buried = r->hung = r->restarting = false;
+	r->buried = r->hung = r->given_up = r->restarting = false;
+	r->beat_us = r->still_us = 0;
 	r->started_us = now_us();
 	r->ready_by_us = r->started_us + READY_LIMIT_US;
 	r->state = ROLE_STARTING;

@@ -157,6 +157,29 @@ transfers_json(const struct super *s)
 	    (json_int_t)status_upload_rate(s)));
 }
 
+static const char *
+role_word(const struct super *s, uint32_t p)
+{
+	const struct role *r = &s->role[p];
+
+	if (p == PROC_SUPERVISOR)
+		return ("running");
+	if (r->hung)
+		return ("hung");
+	switch (r->state) {
+	case ROLE_STARTING:
+		return ("starting");
+	case ROLE_RUNNING:
+		return ("running");
+	case ROLE_LEAVING:
+		return ("leaving");
+	case ROLE_WAITING:
+		return ("dead");
+	default:
+		return ("gone");
+	}
+}
+
 static json_t *
 processes_json(const struct super *s)
 {
@@ -170,10 +193,11 @@ processes_json(const struct super *s)
 		uint32_t pid = LOAD(row->pid);
 
 		(void)json_array_append_new(
-		    list, json_pack("{s:s, s:I, s:f, s:I}", "role",
+		    list, json_pack("{s:s, s:I, s:f, s:I, s:s}", "role",
 			      proc_name(p, name, sizeof(name)), "pid", (json_int_t)pid, "uptimeSec",
 			      pid == 0 || since > now ? 0.0 : (double)(now - since) / US_PER_S,
-			      "restarts", (json_int_t)LOAD(row->restarts)));
+			      "restarts", (json_int_t)LOAD(row->restarts), "state",
+			      role_word(s, p)));
 	}
 	return (list);
 }

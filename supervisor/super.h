@@ -104,7 +104,10 @@ struct role {
 	uint32_t	bury_epoch;	/* cachemgr must bury up to this one before a respawn */
 	bool		buried;		/* it said so */
 	bool		restarting;	/* its end is ours: `restart`, or cachemgr's death */
+	uint64_t	beat_us, looked_us; /* heart.h: the beat of the last look, and when that was */
+	uint64_t	still_us;	/* how long it has not moved */
 	bool		hung;		/* reported as not moving */
+	bool		given_up;	/* killed for it */
 	char		fail[512];	/* text of its FAIL */
 	struct words	words;		/* what it writes to stderr */
 };
@@ -163,6 +166,7 @@ struct super {
 	struct health	 health;
 	int		 sig_fd, mountinfo_fd;
 	bool		 mounted;
+	unsigned	 fuse_minor;	/* device number of the mount */
 	struct helper	 helper;
 	struct control	*control;
 
