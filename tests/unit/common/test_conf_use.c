@@ -384,6 +384,30 @@ test_cache_file_keeps_size(void)
 	unlink("cache.made");
 }
 
+/* What passes the checks as a whole passes them in parts, too. */
+static void
+test_parts(void)
+{
+	static const unsigned roles[] = {CONF_S3, CONF_CACHE, CONF_MOUNT};
+	AUTO_FREE char *error = NULL, *why = NULL;
+	struct conf *conf = load("bucket = abc\nencrypt = camellia-128-cbc\ncompress = no\n"
+				 "password = x\n",
+			NULL, &error),
+		    *part;
+
+	is_str(error, NULL, "a cipher that goes without compression only");
+	for (size_t i = 0; i < NELEM(roles) && conf != NULL; i++) {
+		size_t len;
+		char *message = conf_serialize(conf, roles[i], &len);
+
+		if (conf_deserialize(message, len, &part, &why) == 0)
+			conf_free(part);
+		is_str(why, NULL, "part %zu of the configuration is one", i);
+		conf_wipe_text(&message, len);
+	}
+	conf_free(conf);
+}
+
 int
 main(void)
 {
@@ -394,6 +418,7 @@ main(void)
 	test_include();
 	test_secrets();
 	test_print_and_send();
+	test_parts();
 	test_cache_file_keeps_size();
 	leave_directory();
 	return (tap_done());
