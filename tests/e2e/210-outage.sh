@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+#
+# The store is away for a while: writes go on while the cache has room, cached blocks are read, others
+# wait; few requests are sent; and a few seconds after it is back, so is everything.
+
+LIMIT=120
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/outage.sh"
+
+# ---- nobody listens ----------------------------------------------------------------------------
+stop_server
+during "connection refused" 40
+wait_for 10 grep -q 'asking once a second' "$run/log"
+ok $? "connection refused: noticed, once" || disk_log
+waits "connection refused"
+start_server --dir "$objects"
+back=$(now_ms)
+healed "connection refused" 40
+is "$(grep -c 'asking once a second' "$run/log")" "$(grep -c 'the store serves us again' "$run/log")" \
+    "connection refused: its end is noticed, too"
+
+# ---- it answers, but only with errors: what does an hour cost? ----------------------------------
+fault 'any:503'
+during "503" 80
+wait_for 10 test "$(grep -c 'asking once a second' "$run/log")" -ge 2
+server_reset
+from=$(now_ms)
+wait_for 20 eval '[ $(($(now_ms) - from)) -ge 6000 ]'
+n=$(server_stats requests) span=$(($(now_ms) - from))
+waits "503"
+# Two uploaders, a probe a second each; a token may be renewed besides.
+le "$n" $((span * 2 / 1000 + 4)) "503: requests in $span ms"
+le 2 "$n" "503: but it is probed"
+no_fault
+back=$(now_ms)
+healed "503" 80
+
+stop_disk
+empty_cache
+must_start
+quietly cmp <(get "$file" 0 $((16 << 20))) old
+ok $? "in the end all that was there before is there"
+stop_disk
+done_testing
