@@ -12,6 +12,7 @@ LIMIT=90 NEEDS="fuse overlay unshare"
 if [ -z "${IN_NAMESPACE:-}" ]; then
 	IN_NAMESPACE=1 exec unshare --mount --propagation private bash "$0"
 fi
+drop_copies
 
 mkdir ov && mount -t tmpfs tmpfs ov && mkdir ov/up ov/work
 [ -x "$S3B_BIN/mount.fuse.s3backerd" ] && [ -x "$S3B_BIN/umount.fuse.s3backerd" ] || skip_all "no helpers"

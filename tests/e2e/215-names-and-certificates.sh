@@ -11,6 +11,7 @@ fi
 LIMIT=120 NEEDS="fuse openssl"
 . "$(dirname "$0")/lib.sh"
 [ -n "${S3B_TEST_NS:-}" ] || skip_all "needs mount namespaces"
+drop_copies
 
 hosts() { # hosts LINE: all that /etc/hosts says about the store
 	printf '127.0.0.1 localhost\n%s\n' "$1" >"$work/hosts"

@@ -16,7 +16,7 @@
 # a disk     store s3|dir; write_conf [NAME] KEY=VALUE...; start_disk [NAME]; stop_disk [NAME]
 #            $mnt/file is the disk; $conf its configuration; empty_cache; kill_disk
 # the store  start_server FLAGS...; server_stats KEY; server_reset; server_keys; fault RULE
-# loops      loop_up FILE (sets $loop), loop_down
+# loops      loop_up FILE (sets $loop), loop_down; drop_copies in a mount namespace of one's own
 #
 # Variables of a test, before it sources this: LIMIT (seconds), NEEDS ("fuse loop xfs ...").
 
@@ -388,6 +388,15 @@ loop_down() {
 	wait_for 10 loop_is_free "$1"
 }
 loop_is_free() { ! losetup "$1" >/dev/null 2>&1; }
+
+# In a mount namespace of its own a test begins with copies of what others have mounted.  While it
+# has them, nothing of it can end: neither their disks nor their loop devices.
+drop_copies() {
+	local dir
+	awk '$3 ~ /^fuse/ || $1 ~ "^/dev/loop" { print $2 }' /proc/self/mounts | tac | while read -r dir; do
+		case $dir in "$work"/*) ;; *) umount -l "$dir" ;; esac
+	done
+}
 
 mount_fs() { # mount_fs DEVICE DIR [OPTIONS]
 	mkdir -p "$2"
