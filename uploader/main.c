@@ -128,7 +128,7 @@ run(struct uploader *up)
 	struct role_env *env = up->env;
 	uint64_t next_look = 0;
 
-	while (!up->leaving || up->nwork > 0 || up->out_n > 0) {
+	while (!up->leaving || up->nwork > 0 || up->hedges.running > 0 || up->out_n > 0) {
 		uint64_t now = now_us(), deadline;
 		int work;
 

@@ -149,6 +149,7 @@ get_end(struct s3_op *s, bool *ret_later)
 		s->job.done = decode_done;
 		s3_verify_prepare(s);
 		*ret_later = true;
+		s->in_job = true;
 		jobs_submit(s->s3->env.jobs, &s->job);
 		return (0);
 	}

@@ -194,21 +194,13 @@ count_transport(struct http *h, int error)
 		ctr_inc(h->counters, connect_failed);
 }
 
-/* Takes the request out of libcurl and hands it back. */
 static void
-finish(struct http *h, struct http_request *r, int error)
+take_out(struct http *h, struct http_request *r)
 {
-	long head_bytes = 0;
-
 	if (r->paused)
 		TAILQ_REMOVE(&r->paused->paused, r, link);
 	else
 		TAILQ_REMOVE(&h->running, r, link);
-	(void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &head_bytes);
-	r->reply.sent_all = head_bytes > 0 && r->sent >= r->body_len;
-	r->reply.error = error;
-	if (r->reply.transport[0] == '\0' && error < 0)
-		(void)strlcpy(r->reply.transport, strerror(-error), sizeof(r->reply.transport));
 	(void)curl_multi_remove_handle(h->multi, r->easy);
 	curl_slist_free_all(r->slist);
 	if (h->nidle < h->conf.max_transfers)
@@ -218,8 +210,31 @@ finish(struct http *h, struct http_request *r, int error)
 	r->easy = r->slist = NULL;
 	h->nrunning--;
 	atomic_store_explicit(&h->counters->in_flight, h->nrunning, memory_order_relaxed);
+}
+
+/* Takes the request out of libcurl and hands it back. */
+static void
+finish(struct http *h, struct http_request *r, int error)
+{
+	long head_bytes = 0;
+
+	(void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &head_bytes);
+	r->reply.sent_all = head_bytes > 0 && r->sent >= r->body_len;
+	r->reply.error = error;
+	if (r->reply.transport[0] == '\0' && error < 0)
+		(void)strlcpy(r->reply.transport, strerror(-error), sizeof(r->reply.transport));
+	take_out(h, r);
 	count_transport(h, error);
 	r->done(r);
+}
+
+bool
+http_cancel(struct http_request *r)
+{
+	if (r->easy == NULL || r->reply.error < 0) /* it did not even start */
+		return (false);
+	take_out(r->http, r);
+	return (true);
 }
 
 static void
@@ -299,16 +314,18 @@ static void
 on_sweep(void *arg)
 {
 	struct http *h = arg;
-	struct http_request *r, *next;
+	struct http_request *r;
 	uint64_t now = now_us();
 
-	TAILQ_FOREACH_SAFE (r, &h->running, link, next) {
+again:
+	TAILQ_FOREACH (r, &h->running, link) {
 		if (!overdue(h, r, now))
 			continue;
 		r->reply.cut_by_us = true;
 		(void)snprintf(r->reply.transport, sizeof(r->reply.transport),
 		    "no answer for %.1f s", (double)(now - r->progress_us) / 1e6);
 		finish(h, r, -ETIMEDOUT);
+		goto again; /* who hears of it may cancel any other */
 	}
 	if (h->nrunning > 0)
 		loop_timer_set(h->loop, &h->sweep, now + SWEEP_US);

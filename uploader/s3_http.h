@@ -98,6 +98,8 @@ void	http_close(struct http **);	/* aborts what is running, without `done` */
 
 int	http_header(struct http_request *, const char *name, const char *value);
 void	http_submit(struct http *, struct http_request *);
+/* True: it is cut, `done` is never called.  False: `done` is on its way. */
+bool	http_cancel(struct http_request *);
 void	http_forget(struct http_request *);	/* frees what the reply holds; url is the caller's */
 void	http_limits(struct http *, uint64_t upload_bps, uint64_t download_bps);
 

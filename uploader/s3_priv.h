@@ -36,7 +36,8 @@ struct s3 {
 
 struct s3_op {
 	struct http_request  http;	/* first */
-	struct job	     job;	/* decoding */
+	struct job	     job;	/* decoding, MD5 */
+	bool		     in_job;
 	struct s3	    *s3;
 	struct store_op	    *op;
 	unsigned	     generation; /* under which it was signed */

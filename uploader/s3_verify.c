@@ -181,6 +181,7 @@ s3_verify_slot(struct s3_op *s, bool *ret_later)
 	s->job.run = sum_run;
 	s->job.done = sum_done;
 	*ret_later = true;
+	s->in_job = true;
 	jobs_submit(s->s3->env.jobs, &s->job);
 	return (0);
 }

@@ -59,6 +59,10 @@ slot_io_read(const struct slot_io *io, uint64_t off, void *buf, size_t len)
 
 	if (!range_within(off, len, io->size))
 		return (-EINVAL);
+	if (io->mem != NULL) {
+		memcpy(buf, io->mem + off, len);
+		return (0);
+	}
 	for (; len > 0; p += n, off += n, len -= n) {
 		n = run_at(io, off, len);
 		if (!valid_at(io, off))
@@ -74,5 +78,9 @@ slot_io_write(const struct slot_io *io, uint64_t off, const void *buf, size_t le
 {
 	if (!range_within(off, len, io->size))
 		return (-EINVAL);
+	if (io->mem != NULL) {
+		memcpy(io->mem + off, buf, len);
+		return (0);
+	}
 	return (pwrite_full(io->fd, buf, len, (off_t)(io->base + off)));
 }

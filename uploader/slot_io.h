@@ -21,6 +21,7 @@ struct ipc_slot;
 
 struct slot_io {
 	int	 fd;
+	uint8_t *mem;			/* instead of the file: the block in memory */
 	uint64_t base;			/* where the slot begins in the file */
 	uint32_t size;			/* of the block */
 	uint32_t sub_size;

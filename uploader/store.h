@@ -101,6 +101,8 @@ struct store_op {
 struct store_backend {
 	const char *name;
 	void (*submit)(struct store *, struct store_op *);
+	/* Cut it: true, and `done` is never called.  False: too late.  NULL: cannot. */
+	bool (*cancel)(struct store *, struct store_op *);
 	void (*limits)(struct store *, uint64_t upload_bps, uint64_t download_bps);
 	void (*close)(struct store *);
 	/* "region=eu-west-1 style=vhost": what it found out that others should be told; may be "" */
@@ -139,6 +141,12 @@ static inline void
 store_submit(struct store *s, struct store_op *op)
 {
 	s->backend->submit(s, op);
+}
+
+static inline bool
+store_cancel(struct store *s, struct store_op *op)
+{
+	return (s->backend->cancel != NULL && s->backend->cancel(s, op));
 }
 
 static inline void

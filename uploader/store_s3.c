@@ -22,11 +22,10 @@
  */
 #define BUFFER_BUDGET (UINT64_C(16) << 20)
 
-void
-s3_finish(struct s3_op *s)
+static void
+s3_free(struct s3_op *s)
 {
-	struct store_op *op = s->op;
-
+	s->op->priv = NULL;
 	(void)crc32_sum_end(&s->crc);
 	xml_list_free(s->list);
 	http_forget(&s->http);
@@ -34,8 +33,27 @@ s3_finish(struct s3_op *s)
 	free(s->buffer);
 	free(s->body);
 	free(s);
-	op->priv = NULL;
+}
+
+void
+s3_finish(struct s3_op *s)
+{
+	struct store_op *op = s->op;
+
+	s3_free(s);
 	op->done(op);
+}
+
+static bool
+s3_cancel(struct store *store, struct store_op *op)
+{
+	struct s3_op *s = op->priv;
+
+	(void)store;
+	if (s == NULL || s->in_job || !http_cancel(&s->http))
+		return (false);
+	s3_free(s);
+	return (true);
 }
 
 static void
@@ -122,6 +140,7 @@ s3_close(struct store *store)
 static const struct store_backend s3_backend = {
     .name = "s3",
     .submit = s3_submit,
+    .cancel = s3_cancel,
     .limits = s3_limits,
     .found = s3_found,
     .close = s3_close,

@@ -37,6 +37,9 @@ struct transfer {
 	struct store_op op;
 	struct payload payload;
 	unsigned bad_replies;
+	uint64_t sent_us; /* GET: this attempt */
+	struct timer slow;
+	struct hedge *hedge;
 	char put_etag[80];
 };
 
@@ -45,6 +48,8 @@ transfer_ended(struct work *w)
 {
 	struct transfer *t = (struct transfer *)w;
 
+	loop_timer_clear(&w->up->loop, &t->slow);
+	hedge_drop(&t->hedge);
 	payload_free(&t->payload);
 	free(t);
 }
@@ -53,7 +58,13 @@ transfer_ended(struct work *w)
 static void
 get_attempt(struct work *w)
 {
-	store_submit(w->up->store, &((struct transfer *)w)->op);
+	struct transfer *t = (struct transfer *)w;
+	uint64_t after = w->up->failing ? 0 : hedge_after(&w->up->hedges);
+
+	t->sent_us = now_us();
+	if (after != 0)
+		loop_timer_set(&w->up->loop, &t->slow, t->sent_us + after);
+	store_submit(w->up->store, &t->op);
 }
 
 /*
@@ -75,6 +86,41 @@ missing(struct transfer *t, struct store_reply *r)
 	    t->op.block);
 }
 
+static void get_done(struct store_op *);
+
+/* The second answer: if it is good, it is taken and the first is cut. */
+static void
+hedge_done(struct hedge *h)
+{
+	struct transfer *t = h->arg;
+	struct store_op *op = &t->op;
+	int error;
+
+	if (h->op.reply.fail == FAIL_NONE && store_cancel(t->w.up->store, op)) {
+		/* Only now: until here the slot was the first one's. */
+		error = slot_io_write(&op->io, op->off, h->mem + op->off, op->len);
+		op->reply = h->op.reply;
+		if (error < 0) {
+			op->reply.fail = FAIL_TRANSIENT;
+			op->reply.error = error;
+		}
+		get_done(op);
+		return;
+	}
+	hedge_drop(&t->hedge);
+}
+
+static void
+on_slow(void *arg)
+{
+	struct transfer *t = arg;
+	struct uploader *up = t->w.up;
+
+	if (up->failing || up->leaving || !hedge_take(&up->hedges))
+		return;
+	t->hedge = hedge_start(up, &t->op, hedge_done, t);
+}
+
 static void
 get_done(struct store_op *op)
 {
@@ -84,6 +130,8 @@ get_done(struct store_op *op)
 	struct store_reply *r = &op->reply;
 	bool whole = op->off == 0 && op->len == up->env->shm->geo.block_size;
 
+	loop_timer_clear(&up->loop, &t->slow);
+	hedge_drop(&t->hedge);
 	if (r->fail == FAIL_BAD_REPLY && r->object_bad && ++t->bad_replies >= BAD_REPLIES_MAX)
 		r->fail = FAIL_DATA;
 	if (r->fail == FAIL_ABSENT && (t->w.msg.flags & IPC_F_PRESENT) != 0)
@@ -92,6 +140,7 @@ get_done(struct store_op *op)
 		work_failed(&t->w, r);
 		return;
 	}
+	hedge_sample(&up->hedges, now_us() - t->sent_us);
 	work_succeeded(&t->w);
 	ctr_inc(c, get_ok);
 	ctr_add(c, get_us, now_us() - t->w.begun_us);
@@ -249,6 +298,8 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 		t->op.off = m->off;
 		t->op.len = m->len;
 		t->op.done = get_done;
+		t->slow.run = on_slow;
+		t->slow.arg = t;
 		work_begin(&t->w, get_attempt);
 		return;
 	}

@@ -7,6 +7,7 @@
  *	main.c		start, the loop, the end
  *	peer.c		messages from and to cachemgr
  *	transfer.c	GET and PUT: states, retries, the proof after an unknown outcome
+ *	hedge.c		a second GET for one that takes too long
  *	deletion.c	DELETE: runs of blocks, in bulk or one by one
  *	listing.c	LIST
  *	renewal.c	TOKEN
@@ -23,6 +24,7 @@
 #include "ipc/msg.h"
 #include "ipc/ring.h"
 #include "ipc/slot_table.h"
+#include "uploader/hedge.h"
 #include "uploader/loop.h"
 #include "uploader/retry.h"
 #include "uploader/store.h"
@@ -65,6 +67,7 @@ struct uploader {
 	struct retry_policy get_policy, change_policy, token_policy;
 	struct retry_budget budget;
 	struct retry_outage outage;
+	struct hedge_stats  hedges;
 	int		    last_error;	/* of the last failure, for who never got to try */
 	uint64_t	    settle_us;	/* how long a cut-off PUT may take to land */
 	bool		    leaving;
