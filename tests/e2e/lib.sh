@@ -57,6 +57,11 @@ burn_disk() { # burn_disk DIRECTORY MOUNTPOINT
 	while grep -qF " $2 fuse" /proc/self/mounts; do umount -l "$2" || break; done
 }
 
+# The number of a loop device is soon somebody else's: look whose file it has.
+free_loop() { # free_loop DEVICE DIRECTORY
+	case $(losetup -n -O BACK-FILE "$1" 2>/dev/null) in "$2"/*) losetup -d "$1" ;; esac
+}
+
 if [ -z "${S3B_TEST_WORK:-}" ]; then
 	S3B_TEST_WORK=$(mktemp -d "${TMPDIR:-/tmp}/s3b-test.XXXXXX")
 	export S3B_TEST_WORK S3B_BIN S3TESTD
@@ -381,13 +386,13 @@ nothing_left() { # nothing_left sentence: neither mount nor process nor token
 
 loop_up() { # loop_up FILE [OPTIONS]: sets loop
 	loop=$(losetup --find --show "${@:2}" "$1") || return 1
-	on_exit losetup -d "$loop"
+	on_exit free_loop "$loop" "$work"
 }
 loop_down() {
 	losetup -d "$1"
 	wait_for 10 loop_is_free "$1"
 }
-loop_is_free() { ! losetup "$1" >/dev/null 2>&1; }
+loop_is_free() { ! losetup -n -O BACK-FILE "$1" 2>/dev/null | grep -qF "$work/"; }
 
 # In a mount namespace of its own a test begins with copies of what others have mounted.  While it
 # has them, nothing of it can end: neither their disks nor their loop devices.
