@@ -15,6 +15,7 @@ deps_lint := clang clang-format cppcheck mandoc
 
 deps:
 	$(Q)mk/install-missing $(deps_build) $(deps_test)
+	$(Q)mk/install-missing $(deps_interop) || echo "  (no $(deps_interop): tests/interop is skipped)"
 
 deps-lint: deps
 	$(Q)mk/install-missing $(deps_lint)

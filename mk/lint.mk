@@ -19,7 +19,7 @@
 #	                    common/				includes none of them
 
 c_files = $(shell git ls-files -co --exclude-standard '*.[ch]' 2>/dev/null || find . -name '*.[ch]')
-scripts_files = $(wildcard tests/e2e/*.sh supervisor/*.sh) tests/demo/run mk/install-missing .ci/run
+scripts_files = $(wildcard tests/e2e/*.sh tests/interop/*.sh supervisor/*.sh) tests/demo/run mk/install-missing .ci/run
 CLANG_FORMAT ?= clang-format
 
 define newline
@@ -71,7 +71,7 @@ format:
 
 lint-shell:
 	$(Q)for s in $(wildcard $(scripts_files)); do bash -n $$s || exit; done; \
-		for s in $(e2e); do [ -x $$s ] || { echo "$$s: not executable" >&2; exit 1; }; done
+		for s in $(e2e) $(interop); do [ -x $$s ] || { echo "$$s: not executable" >&2; exit 1; }; done
 
 # It has to see the queue macros, does not know __attribute__((cleanup)), and takes a callback's
 # argument names for an order.
