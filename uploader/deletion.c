@@ -135,8 +135,7 @@ single_go_on(struct deletion *d)
 	bool fenced = fence_closed(d->w.up->env->state);
 	unsigned i = 0;
 
-	for (; d->next < d->nchunk && d->flying < SINGLE_AT_ONCE && !fenced;
-	     d->next++) {
+	for (; d->next < d->nchunk && d->flying < SINGLE_AT_ONCE && !fenced; d->next++) {
 		while (d->single[i].done != NULL)
 			i++;
 		memset(&d->single[i], 0, sizeof(d->single[i]));

@@ -137,8 +137,8 @@ static void
 etag_of(const struct stat *st, uint8_t etag[16])
 {
 	uint64_t ino = htole64((uint64_t)st->st_ino);
-	uint64_t when = htole64((uint64_t)st->st_mtim.tv_sec * UINT64_C(1000000000) +
-				(uint64_t)st->st_mtim.tv_nsec);
+	uint64_t when = htole64(
+	    (uint64_t)st->st_mtim.tv_sec * UINT64_C(1000000000) + (uint64_t)st->st_mtim.tv_nsec);
 
 	memcpy(etag, &ino, 8);
 	memcpy(etag + 8, &when, 8);

@@ -5,17 +5,18 @@
 
 #include "common/blockmath.h"
 #include "common/counters.h"
+#include "common/inject.h"
 #include "common/timeutil.h"
 #include "uploader/uploader.h"
 
 #include "uploader/guard.h"
 
-#define SAMPLES_MIN   64
-#define SAMPLES_MAX   1024		/* then the old ones count half */
-#define AFTER_MIN_US  (10 * US_PER_MS)	/* a store in the same machine has no tail worth it */
-#define SHARE	      20		/* permille of the GETs */
-#define SAVED_MAX     4000		/* unused, but not for ever */
-#define MEMORY_MAX    (UINT64_C(32) << 20) /* blocks in memory, per process */
+#define SAMPLES_MIN  64
+#define SAMPLES_MAX  1024		  /* then the old ones count half */
+#define AFTER_MIN_US (10 * US_PER_MS)	  /* a store in the same machine has no tail worth it */
+#define SHARE	     20			  /* permille of the GETs */
+#define SAVED_MAX    4000		  /* unused, but not for ever */
+#define MEMORY_MAX   (UINT64_C(32) << 20) /* blocks in memory, per process */
 
 /* ---- when --------------------------------------------------------------------------------- */
 static unsigned
@@ -23,8 +24,8 @@ bucket_of(uint64_t us)
 {
 	unsigned octave = 63 - (unsigned)__builtin_clzll(us | 4);
 
-	return ((unsigned)min_u64((octave - 2) * 4 + ((us | 4) >> (octave - 2) & 3),
-	    HEDGE_BUCKETS - 1));
+	return ((unsigned)min_u64(
+	    (octave - 2) * 4 + ((us | 4) >> (octave - 2) & 3), HEDGE_BUCKETS - 1));
 }
 
 /* The least time that belongs to the next bucket. */
@@ -89,8 +90,8 @@ on_done(struct store_op *op)
 }
 
 struct hedge *
-hedge_start(struct uploader *up, const struct store_op *like, void (*done)(struct hedge *),
-    void *arg)
+hedge_start(
+    struct uploader *up, const struct store_op *like, void (*done)(struct hedge *), void *arg)
 {
 	struct hedge *h;
 
@@ -110,7 +111,7 @@ hedge_start(struct uploader *up, const struct store_op *like, void (*done)(struc
 	h->op.off = like->off;
 	h->op.len = like->len;
 	h->op.io = like->io;
-	h->op.io.mem = h->mem;
+	h->op.io.mem = INJECT_FAIL("mutate.p1-two-in-a-slot") ? NULL : h->mem;
 	h->op.done = on_done;
 	h->op.arg = h;
 	up->hedges.running++;

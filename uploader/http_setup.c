@@ -132,8 +132,7 @@ set_transport(struct http *h, CURL *c)
 	    c, CURLOPT_CONNECTTIMEOUT_MS, (long)(conf->connect_timeout_us / US_PER_MS));
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	/* A name that moves is found where it is now. */
-	(void)curl_easy_setopt(
-	    c, CURLOPT_DNS_CACHE_TIMEOUT, conf->fresh_connections ? 0L : 2L);
+	(void)curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, conf->fresh_connections ? 0L : 2L);
 	(void)curl_easy_setopt(c, CURLOPT_USERAGENT, h->user_agent);
 	if (h->cacert != NULL)
 		(void)curl_easy_setopt(c, CURLOPT_CAINFO, h->cacert);

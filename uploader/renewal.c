@@ -32,10 +32,10 @@
 
 #include "uploader/guard.h"
 
-#define ATTEMPT_US  (3 * US_PER_S)
-#define EFFORT_US   (5 * US_PER_S) /* no attempt begins later */
-#define WRITES_MAX  4		   /* a store that refuses every condition; then what was read must do */
-#define TOKEN_BODY  sizeof(((struct ipc_state *)0)->token_body)
+#define ATTEMPT_US (3 * US_PER_S)
+#define EFFORT_US  (5 * US_PER_S) /* no attempt begins later */
+#define WRITES_MAX 4 /* a store that refuses every condition; then what was read must do */
+#define TOKEN_BODY sizeof(((struct ipc_state *)0)->token_body)
 
 struct renewal {
 	struct work w; /* first */

@@ -87,12 +87,11 @@ static bool
 heal_checksums(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail f)
 {
 	const struct http_reply *r = &s->http.reply;
-	bool named = strcasestr(x->message, "checksum") != NULL ||
-		     strcasestr(x->code, "checksum") != NULL;
+	bool named =
+	    strcasestr(x->message, "checksum") != NULL || strcasestr(x->code, "checksum") != NULL;
 
 	if (!s->sent_checksum || (f != FAIL_UNSUPPORTED && f != FAIL_PERMANENT) ||
-	    (r->status != 400 && r->status != 501) ||
-	    (s3->checksums == CHECKSUMS_TAKEN && !named))
+	    (r->status != 400 && r->status != 501) || (s3->checksums == CHECKSUMS_TAKEN && !named))
 		return (false);
 	if (s3->checksums != CHECKSUMS_REFUSED)
 		log_info("the store does not take checksums: %d %s", r->status, x->code);

@@ -25,6 +25,7 @@
 
 #include "common/blockmath.h"
 #include "common/conf.h"
+#include "common/inject.h"
 #include "common/log.h"
 #include "uploader/etag.h"
 #include "uploader/s3_sign.h"
@@ -65,15 +66,15 @@ checksum_fits(const struct http_reply *r, uint32_t crc)
 static bool
 may_be_md5(const struct s3 *s3, const struct http_reply *r)
 {
-	return (
-	    s3->etags != ETAGS_NO_MD5 && !r->etag_is_no_md5 && etag_looks_like_md5(r->etag));
+	return (s3->etags != ETAGS_NO_MD5 && !r->etag_is_no_md5 && etag_looks_like_md5(r->etag));
 }
 
 static void
 no_md5s(struct s3 *s3)
 {
-	log_info("ETags of this store are no MD5s: blocks without a checksum of their own are taken "
-		 "as they come");
+	log_info(
+	    "ETags of this store are no MD5s: blocks without a checksum of their own are taken "
+	    "as they come");
 	s3->etags = ETAGS_NO_MD5;
 	s3->store.learn_md5 = false;
 }
@@ -168,7 +169,7 @@ s3_verify_slot(struct s3_op *s, bool *ret_later)
 	const struct store_op *op = s->op;
 
 	if (!s->s3->env.conf->verify_reads || op->off != 0 || op->len != op->io.size ||
-	    op->io.fd < 0)
+	    op->io.fd < 0 || INJECT_FAIL("mutate.p1-any-body"))
 		return (0);
 	if (has_checksum(r)) {
 		if (checksum_fits(r, op->reply.crc))
@@ -199,8 +200,8 @@ s3_verify_buffer(struct s3_op *s)
 		return (0);
 	if (has_checksum(r)) {
 		gcry_md_hash_buffer(GCRY_MD_CRC32, be, s->buffer, s->buffered);
-		s->verified = checksum_fits(r, (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 |
-						   (uint32_t)be[2] << 8 | be[3]);
+		s->verified = checksum_fits(r,
+		    (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3]);
 		s->bad = s->verified ? NULL : bad_crc;
 		return (s->verified ? 0 : -EILSEQ);
 	}

@@ -115,8 +115,7 @@ op_done(struct job *j)
 	struct store_op *op = o->op;
 
 	for (size_t i = 0; i < o->nfound; i++)
-		op->on_block(
-		    op, o->found[i].block, o->found[i].has_etag ? o->found[i].etag : NULL);
+		op->on_block(op, o->found[i].block, o->found[i].has_etag ? o->found[i].etag : NULL);
 	free(o->found);
 	free(o);
 	op->done(op);

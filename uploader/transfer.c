@@ -22,6 +22,7 @@
 #include "common/check.h"
 #include "common/conf.h"
 #include "common/counters.h"
+#include "common/inject.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 #include "uploader/payload.h"
@@ -134,7 +135,8 @@ get_done(struct store_op *op)
 	hedge_drop(&t->hedge);
 	if (r->fail == FAIL_BAD_REPLY && r->object_bad && ++t->bad_replies >= BAD_REPLIES_MAX)
 		r->fail = FAIL_DATA;
-	if (r->fail == FAIL_ABSENT && (t->w.msg.flags & IPC_F_PRESENT) != 0)
+	if (r->fail == FAIL_ABSENT && (t->w.msg.flags & IPC_F_PRESENT) != 0 &&
+	    !INJECT_FAIL("mutate.p1-missing-is-zero"))
 		missing(t, r);
 	if (r->fail != FAIL_NONE && r->fail != FAIL_ABSENT) {
 		work_failed(&t->w, r);
@@ -174,7 +176,7 @@ put_finish(struct work *w)
 static bool
 verifies(const struct work *w)
 {
-	return ((w->msg.flags & IPC_F_VERIFY) != 0);
+	return ((w->msg.flags & IPC_F_VERIFY) != 0 && !INJECT_FAIL("mutate.p2-trust-the-dead"));
 }
 
 static void
@@ -232,7 +234,7 @@ put_done(struct store_op *op)
 		ctr_inc(w->up->env->counters, delete_keys);
 	}
 	memcpy(t->put_etag, r->etag, sizeof(t->put_etag));
-	if (!w->unknown && !r->unknown)
+	if ((!w->unknown && !r->unknown) || INJECT_FAIL("mutate.p2-last-answer-wins"))
 		put_finish(w);
 	else if (!work_settle(w, prove))
 		prove(w);

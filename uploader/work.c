@@ -19,6 +19,7 @@
 
 #include "common/blockmath.h"
 #include "common/counters.h"
+#include "common/inject.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 #include "ipc/proc_table.h"
@@ -81,7 +82,7 @@ wait_for_store(struct work *w)
 	/* One request in many seconds is a probe anyway, and the lease ends whatever we do. */
 	if (w->msg.type == IPC_TOKEN || up->leaving)
 		return (0);
-	if ((wait = retry_outage_take(&up->outage, now)) > 0)
+	if (!INJECT_FAIL("mutate.outage-storm") && (wait = retry_outage_take(&up->outage, now)) > 0)
 		return (wait);
 	w->probe = up->outage.on;
 	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
@@ -181,8 +182,8 @@ note_failure(struct work *w, const struct store_reply *r)
 		return;
 	up->last_error = fail_errno(r->fail, r->http, r->error);
 	if (retry_outage_failure(&up->outage, now))
-		log_warn("the store does not serve us, asking once a second from now on: %s",
-		    r->why);
+		log_warn(
+		    "the store does not serve us, asking once a second from now on: %s", r->why);
 }
 
 void

@@ -99,8 +99,7 @@ bounded(void)
 	server_fault(&server, "get:stall=150ms:rate=0.3");
 	for (unsigned i = 0; i < n; i += BLOCKS) {
 		for (unsigned k = 0; k < BLOCKS; k++) {
-			struct ipc_msg m = {
-			    .type = IPC_GET, .block = k, .slot = k, .len = BLOCK};
+			struct ipc_msg m = {.type = IPC_GET, .block = k, .slot = k, .len = BLOCK};
 
 			pool_clear(&pool, k);
 			pool_send(&pool, 0, &m);

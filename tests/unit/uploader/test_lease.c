@@ -95,8 +95,7 @@ put(uint64_t block, uint64_t version)
 	return (pool_call(&pool, &m, &done) ? done.status : -ETIME);
 }
 
-static int
-delete(uint64_t block, uint64_t n)
+static int delete (uint64_t block, uint64_t n)
 {
 	struct ipc_msg m = {.type = IPC_DELETE, .block = block, .arg = n, .slot = IPC_NO_SLOT};
 
@@ -193,8 +192,8 @@ lease(const char *what)
 		atomic_store(&st->token_until, kind == 0 ? boot_us() - 1 : 0);
 		atomic_store(&st->fenced, kind);
 		is_int(put(1, 2), -EAGAIN, "%s, %s: PUT", what, why);
-		is_int(delete(1, 1), -EAGAIN, "%s, %s: DELETE", what, why);
-		is_int(delete(1, 900), -EAGAIN, "%s, %s: DELETE of many", what, why);
+		is_int(delete (1, 1), -EAGAIN, "%s, %s: DELETE", what, why);
+		is_int(delete (1, 900), -EAGAIN, "%s, %s: DELETE of many", what, why);
 	}
 	is_int(renew(), -ESTALE, "%s: a fenced disk stays so", what);
 	atomic_store(&st->fenced, 0);
@@ -206,7 +205,7 @@ lease(const char *what)
 	}
 	atomic_store(&st->token_until, boot_us() + 60 * US_PER_S);
 	is_int(put(1, 3), 0, "%s: a lease again: PUT", what);
-	is_int(delete(1, 2), 0, "%s: and DELETE", what);
+	is_int(delete (1, 2), 0, "%s: and DELETE", what);
 }
 
 /* The lease ends while a PUT waits for its retry. */

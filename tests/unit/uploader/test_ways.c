@@ -102,11 +102,8 @@ identities(struct pool *p)
 	/* Its neighbour, so that without the flag there would be a run of two. */
 	m.type = IPC_PUT, m.len = 0, m.block = 8, m.slot = 0;
 	bad += !pool_call(p, &m, &down) || memcmp(down.etag, none, 16) == 0;
-	list = (struct ipc_msg){.type = IPC_LIST,
-	    .flags = IPC_F_ETAG,
-	    .block = 6,
-	    .arg = 3,
-	    .slot = IPC_NO_SLOT};
+	list = (struct ipc_msg){
+	    .type = IPC_LIST, .flags = IPC_F_ETAG, .block = 6, .arg = 3, .slot = IPC_NO_SLOT};
 	bad += !pool_call(p, &list, &m) || m.status != 0 || p->nlisted != 2;
 	for (unsigned i = 0; i < p->nlisted; i++)
 		bad += p->listed[i].arg != 1 || p->listed[i].flags != IPC_F_ETAG ||

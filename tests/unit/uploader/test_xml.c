@@ -12,8 +12,8 @@ static int
 on_key(void *arg, const char *key, size_t len, const char *etag)
 {
 	(void)arg;
-	(void)snprintf(keys + strlen(keys), sizeof(keys) - strlen(keys), "%.*s%s|", (int)len, key,
-	    etag);
+	(void)snprintf(
+	    keys + strlen(keys), sizeof(keys) - strlen(keys), "%.*s%s|", (int)len, key, etag);
 	return (0);
 }
 
