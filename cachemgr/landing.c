@@ -25,8 +25,7 @@ landing_note(struct cachemgr *cm, uint64_t first, uint64_t count)
 		cm->landing = reallocarray(cm->landing, cm->landing_room, sizeof(*cm->landing));
 		MUST(cm->landing != NULL);
 	}
-	cm->landing[cm->nlanding++] =
-	    (struct landing){first, count, cm->now_us + IPC_LANDING_US};
+	cm->landing[cm->nlanding++] = (struct landing){first, count, cm->now_us + IPC_LANDING_US};
 }
 
 bool
