@@ -89,24 +89,20 @@ oldest_id(struct cachemgr *cm)
 static void
 reached(struct cachemgr *cm, struct barrier *f)
 {
-	switch (f->type) {
-	case IPC_DRAIN:
-		atomic_store(&cm->st->disk_state, DISK_DRAINED);
-		cm_reply_sup(cm, f->req_id, 0, 0);
-		break;
-	case IPC_STOP:
+	if (f->type == IPC_STOP) {
 		cm->stopping = true;
 		if (cm->commit != NULL)
 			commit_final(cm, f->req_id); /* replies when the cache file says so too */
 		else
 			cm_reply_sup(cm, f->req_id, 0, 0);
-		break;
-	default:
-		if (f->from_sup)
-			cm_reply_sup(cm, f->req_id, 0, 0);
-		else
-			cm_reply_fe(cm, f->req_id, 0);
-		break;
+	} else if (cm->commit != NULL) {
+		commit_bucket_holds(cm, f); /* replies likewise */
+	} else if (!f->from_sup) {
+		cm_reply_fe(cm, f->req_id, 0);
+	} else {
+		if (f->type == IPC_DRAIN)
+			atomic_store(&cm->st->disk_state, DISK_DRAINED);
+		cm_reply_sup(cm, f->req_id, 0, 0);
 	}
 }
 
@@ -149,7 +145,8 @@ super_handle(struct cachemgr *cm, const struct ipc_msg *m)
 	case IPC_RESUME:
 		cm->drained = false;
 		atomic_store(&cm->st->write_through, 0);
-		atomic_store(&cm->st->disk_state, DISK_RUNNING);
+		atomic_store(&cm->st->disk_state,
+		    atomic_load(&cm->st->cache_broken) != 0 ? DISK_DEGRADED : DISK_RUNNING);
 		cm_reply_sup(cm, m->req_id, 0, 0);
 		break;
 	case IPC_STOP:

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cachemgr/cm.h"
+#include "cachemgr/commit.h"
 #include "common/durable.h"
 
 #define CHUNK (256u << 10)
@@ -25,8 +26,10 @@ copy_range(struct cachemgr *cm, uint32_t from, uint32_t to, uint64_t off, uint64
 		if ((error = pread_full(
 			 cm->cache_fd, chunk, n, (off_t)(shm_slot_off(cm->shm, from) + off))) < 0 ||
 		    (error = pwrite_full(
-			 cm->cache_fd, chunk, n, (off_t)(shm_slot_off(cm->shm, to) + off))) < 0)
+			 cm->cache_fd, chunk, n, (off_t)(shm_slot_off(cm->shm, to) + off))) < 0) {
+			commit_cache_fault(cm, error);
 			return (error);
+		}
 		off += n;
 		len -= n;
 	}
@@ -97,8 +100,10 @@ bytes_zero_sub(struct cachemgr *cm, uint32_t slot, uint32_t sub)
 
 		error =
 		    pwrite_full(cm->cache_fd, chunk, n, (off_t)(shm_slot_off(cm->shm, slot) + off));
-		if (error < 0)
+		if (error < 0) {
+			commit_cache_fault(cm, error);
 			return (error);
+		}
 		off += n;
 		left -= n;
 	}

@@ -210,6 +210,10 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 		    "%s: cache file of another disk: %s (this one is %s; give each disk a "
 		    "blockCacheFile of its own)",
 		    c->cache_file, s->name, name));
+	if (s->state == CACHEFILE_VOID) {
+		log_warn("the cache file could not be written in its last run: making it anew");
+		return (format_file(cf, c, shm, why, why_len));
+	}
 	if (s->block_size == shm->geo.block_size && s->nblocks == shm->geo.nblocks &&
 	    s->nslots == shm->geo.nslots) {
 		uint8_t boot[12];

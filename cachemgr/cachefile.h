@@ -12,7 +12,8 @@
  *	 16  8  blocks of the disk
  *	 24  4  slots
  *	 28  4  mount token of the disk while it was last in use, 0 = none
- *	 32  4  state: 0 in use; 1 clean: nothing in the file is needed; 2 ended well, with dirty blocks
+ *	 32  4  state: 0 in use; 1 clean: nothing in the file is needed; 2 ended well, with dirty blocks;
+ *		3 void: nothing in the file counts
  *	 36 12  boot id of the machine, its first 12 bytes
  *	 48 16  identity of the file, random
  *	 64 32  SHA-256 of the disk's name (bucket and prefix, or directory)
@@ -32,7 +33,8 @@ struct shm;
 enum cachefile_state {
 	CACHEFILE_IN_USE,
 	CACHEFILE_CLEAN,
-	CACHEFILE_ENDED
+	CACHEFILE_ENDED,
+	CACHEFILE_VOID /* could not be written; nothing in it counts */
 };
 
 struct cachefile {

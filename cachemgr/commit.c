@@ -58,7 +58,7 @@ commit_thread(void *arg)
 			;
 		t0 = now_us();
 		c->job.syncs = 0;
-		c->job.result = write_job(c, &c->job);
+		c->job.result = c->job.void_file ? void_write(cm) : write_job(c, &c->job);
 		c->job.took_us = now_us() - t0;
 		/* Release: main, seeing done, sees the result. */
 		atomic_store(&c->done, 1);
@@ -121,9 +121,14 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	c->rec_dirty = calloc(cm->shm->geo.nslots, sizeof(*c->rec_dirty));
 	STAILQ_INIT(&c->waiting);
 	STAILQ_INIT(&c->committing);
+	STAILQ_INIT(&c->held);
 	if (c->rec_dirty == NULL || sem_init(&c->go, 0, 0) < 0)
 		return (-ENOMEM);
 	cm->commit = c;
+	if (atomic_load(&cm->st->cache_broken) != 0) {
+		stay_broken(cm, c);
+		return (-pthread_create(&c->thread, NULL, commit_thread, cm));
+	}
 	error = file->fresh
 		    ? -ENOENT
 		    : recover_journal(cm, c->half_bytes, &c->pos, c->rec_dirty, fresh_segment);
@@ -157,7 +162,7 @@ commit_note_clean(struct cachemgr *cm, uint32_t slot)
 	struct commit *c = cm->commit;
 
 	/* Forgetting one costs a commit at its eviction, nothing else. */
-	if (c->rec_dirty[slot] != 0)
+	if (c->rec_dirty[slot] != 0 && !c->broken)
 		(void)slot_list_add(&c->to_clean, slot);
 }
 
@@ -167,7 +172,7 @@ commit_note_zero(struct cachemgr *cm, uint32_t block, bool pending)
 	struct commit *c = cm->commit;
 	struct zero_note *z = c->nzero > 0 ? &c->zero[c->nzero - 1] : NULL;
 
-	if (INJECT_FAIL("mutate.d7-forget-trims"))
+	if (c->broken || INJECT_FAIL("mutate.d7-forget-trims"))
 		return;
 	if (z != NULL && z->pending == pending && z->block + z->count == block) {
 		z->count++;
@@ -195,7 +200,7 @@ commit_note_dropped(struct cachemgr *cm, uint32_t slot)
 {
 	struct commit *c = cm->commit;
 
-	if (c->rec_dirty[slot] != 0 && !slot_list_add(&c->to_drop, slot)) {
+	if (c->rec_dirty[slot] != 0 && !c->broken && !slot_list_add(&c->to_drop, slot)) {
 		log_err(-ENOMEM, "cannot note a trim; starting over");
 		exit(ROLE_EXIT_AGAIN);
 	}
@@ -245,17 +250,53 @@ commit_wanted(struct cachemgr *cm)
 		c->wanted = true;
 }
 
-void
-commit_flush(struct cachemgr *cm, uint64_t req_id)
+static void
+reply(struct cachemgr *cm, uint16_t type, uint64_t req_id, int status)
+{
+	if (type == IPC_FLUSH && req_id != FLUSH_NOBODY)
+		cm_reply_fe(cm, req_id, status);
+	if (type == IPC_DRAIN && status == 0)
+		atomic_store(&cm->st->disk_state, DISK_DRAINED);
+	if (type != IPC_FLUSH)
+		cm_reply_sup(cm, req_id, status, 0);
+}
+
+static void
+enqueue(struct cachemgr *cm, struct flush_list *l, uint16_t type, uint64_t req_id)
 {
 	struct flush_waiter *f = calloc(1, sizeof(*f));
 
 	if (f == NULL) {
-		cm_reply_fe(cm, req_id, -ENOMEM);
+		reply(cm, type, req_id, -ENOMEM);
 		return;
 	}
 	f->req_id = req_id;
-	STAILQ_INSERT_TAIL(&cm->commit->waiting, f, link);
+	f->type = type;
+	STAILQ_INSERT_TAIL(l, f, link);
+}
+
+void
+commit_flush(struct cachemgr *cm, uint64_t req_id)
+{
+	enqueue(cm, &cm->commit->waiting, IPC_FLUSH, req_id);
+}
+
+/*
+ * The bucket holds what was to be flushed.  The records that call an older copy of it dirty must end
+ * first, or it would be put over this one after a power loss.
+ */
+void
+commit_bucket_holds(struct cachemgr *cm, const struct barrier *b)
+{
+	struct commit *c = cm->commit;
+
+	if (!c->broken)
+		enqueue(cm, &c->waiting, b->type, b->req_id);
+	else if (b->id < c->void_from)
+		/* Asked before the commit failed: what was flushed to the file since is newer. */
+		barrier_add(cm, b->type, b->req_id, b->from_sup);
+	else
+		enqueue(cm, &c->held, b->type, b->req_id);
 }
 
 void
@@ -268,64 +309,46 @@ commit_final(struct cachemgr *cm, uint64_t req_id)
 void
 commit_forget_fe(struct cachemgr *cm)
 {
-	struct flush_list *l[2] = {&cm->commit->waiting, &cm->commit->committing};
-	struct flush_waiter *f;
+	struct flush_list *l[] = {&cm->commit->waiting, &cm->commit->committing, &cm->commit->held};
+	struct flush_waiter *f, *next;
 
-	for (unsigned i = 0; i < 2; i++)
-		while ((f = STAILQ_FIRST(l[i])) != NULL) {
-			STAILQ_REMOVE_HEAD(l[i], link);
+	for (unsigned i = 0; i < 3; i++)
+		for (f = STAILQ_FIRST(l[i]); f != NULL; f = next) {
+			next = STAILQ_NEXT(f, link);
+			if (f->type != IPC_FLUSH)
+				continue;
+			STAILQ_REMOVE(l[i], f, flush_waiter, link);
 			free(f);
 		}
 }
 
-static void
-answer(struct cachemgr *cm, struct flush_list *l, int status)
+void
+commit_answer(struct cachemgr *cm, struct flush_list *l, int status)
 {
 	struct flush_waiter *f;
 
 	while ((f = STAILQ_FIRST(l)) != NULL) {
 		STAILQ_REMOVE_HEAD(l, link);
-		cm_reply_fe(cm, f->req_id, status);
+		reply(cm, f->type, f->req_id, status);
 		free(f);
 	}
-}
-
-/* The cache file cannot be written.  Flushed data is safe still; new promises cannot be made. */
-static void
-degrade(struct cachemgr *cm, int error)
-{
-	struct commit *c = cm->commit;
-
-	if (!c->broken)
-		log_err(
-		    error, "cannot commit to the cache file: flushes wait for the bucket instead");
-	c->broken = true;
-	(void)snprintf(cm->st->why, sizeof(cm->st->why), "cache file: %s", strerror(-error));
-	atomic_store(&cm->st->disk_state, DISK_DEGRADED);
-	atomic_store(&cm->st->flush_to_bucket, 1);
 }
 
 static void
 finish(struct cachemgr *cm)
 {
 	struct commit *c = cm->commit;
-	struct flush_waiter *f;
 
 	c->busy = false;
+	if (c->job.void_file) {
+		void_finish(cm);
+		return;
+	}
 	ctr_inc(cm->ctr, commits);
 	ctr_add(cm->ctr, commit_syncs, c->job.syncs);
 	ctr_add(cm->ctr, commit_us, c->job.took_us);
 	if (c->job.result < 0) {
-		/*
-		 * Nobody knows what of it is on the disk, so slots stay held, and no further batch
-		 * may follow a hole: from here on a flush means the bucket.
-		 */
-		degrade(cm, c->job.result);
-		while ((f = STAILQ_FIRST(&c->committing)) != NULL) {
-			STAILQ_REMOVE_HEAD(&c->committing, link);
-			barrier_add(cm, IPC_FLUSH, f->req_id, false);
-			free(f);
-		}
+		commit_cache_fault(cm, c->job.result);
 		return;
 	}
 	for (uint32_t i = 0; i < c->freeing.n; i++) {
@@ -341,7 +364,7 @@ finish(struct cachemgr *cm)
 	}
 	c->freeing.n = c->ending.n = 0;
 	atomic_store(&cm->st->local_seq, c->acked);
-	answer(cm, &c->committing, 0);
+	commit_answer(cm, &c->committing, 0);
 }
 
 static void
@@ -389,16 +412,7 @@ commit_turn(struct cachemgr *cm)
 	if (c->busy)
 		return;
 	if (c->broken) {
-		struct flush_waiter *f;
-
-		while ((f = STAILQ_FIRST(&c->waiting)) != NULL) {
-			STAILQ_REMOVE_HEAD(&c->waiting, link);
-			barrier_add(cm, IPC_FLUSH, f->req_id, false);
-			free(f);
-		}
-		if (c->final)
-			cm_reply_sup(cm, c->final_req, cm->ndirty > 0 ? -EIO : 0, cm->ndirty);
-		c->final = false;
+		void_turn(cm);
 		return;
 	}
 	if (c->final_running) {

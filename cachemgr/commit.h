@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct cachemgr;
+struct barrier;
 struct bop;
 struct cachefile;
 
@@ -25,6 +26,8 @@ int commit_open(struct cachemgr *, const struct cachefile *, bool fresh_segment)
 void commit_turn(struct cachemgr *); /* once per turn of the main loop */
 
 void commit_flush(struct cachemgr *, uint64_t req_id); /* frontend's FLUSH: replies by itself */
+void commit_cache_fault(struct cachemgr *, int error); /* the cache file failed us: no commits then */
+void commit_bucket_holds(struct cachemgr *, const struct barrier *); /* replies by itself */
 void commit_final(struct cachemgr *, uint64_t req_id); /* supervisor's STOP: replies by itself */
 /* OLD slots that wait for a commit, as bits in seen[slot]; linked ones of the batch are not. */
 void commit_visit_held(struct cachemgr *, uint8_t *seen, uint8_t bit);

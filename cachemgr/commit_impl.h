@@ -14,9 +14,12 @@
 #include "cachemgr/cm.h"
 #include "cachemgr/journal.h"
 
+#define FLUSH_NOBODY UINT64_MAX /* request number of a flush that we ask ourselves for */
+
 struct flush_waiter {
 	STAILQ_ENTRY(flush_waiter) link;
 	uint64_t req_id;
+	uint16_t type; /* IPC_FLUSH of the frontend; IPC_SYNC, IPC_DRAIN of s3backerd */
 };
 STAILQ_HEAD(flush_list, flush_waiter);
 
@@ -44,6 +47,7 @@ struct batch_job {
 	uint64_t at;	 /* offset in the file */
 	int result;
 	unsigned syncs;
+	bool void_file; /* instead of all that: the superblock, see void.c */
 	uint64_t took_us;
 };
 
@@ -55,7 +59,11 @@ struct commit {
 	sem_t go;
 	_Atomic int done; /* thread -> main: the job is finished */
 	bool busy;	  /* main: the thread has the job */
-	bool broken;	  /* a write failed; flushes fail until one succeeds */
+	bool broken;	  /* a commit failed, and none follows: void.c */
+	bool voided;	  /* and the file says that nothing in it counts */
+	int error;	  /* with which it failed */
+	uint64_t void_retry_us;
+	uint64_t void_from; /* number of the first barrier made after it failed */
 	struct batch_job job;
 
 	uint8_t *rec_dirty;	   /* per slot: REC_*; 0: no record says dirty */
@@ -67,12 +75,17 @@ struct commit {
 	struct zero_note *zero;
 	uint32_t nzero, zero_cap;
 	struct flush_list waiting, committing;
+	struct flush_list held; /* broken: the bucket has what they wait for, the file must be void */
 	bool wanted;
 	bool final, final_running;
 	uint64_t final_req;
 	uint64_t acked; /* state.acked_seq when the batch on its way was built */
 };
 
+void commit_answer(struct cachemgr *, struct flush_list *, int status);
+int void_write(struct cachemgr *); /* in the thread */
+void void_finish(struct cachemgr *);
+void void_turn(struct cachemgr *);
 bool slot_list_add(struct slot_list *, uint32_t slot);
 /* Collects everything that changed into c->job; false: nothing did. */
 int batch_build(struct cachemgr *, struct commit *);

@@ -165,9 +165,9 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	}
 	if (!first) {
 		forget_uploads(cm);
+		memset(cm->side_used, cm->file, cm->shm->geo.nslots); /* for all we know */
 		if ((r = rebuild_from_segment(cm)) < 0)
 			return (r);
-		memset(cm->side_used, cm->file, cm->shm->geo.nslots);
 	} else if (cm->file && !cf.fresh) {
 		if ((r = warm_open(cm, cf.synced && is_our_token(cm, &cf))) < 0)
 			return (r);

@@ -119,6 +119,8 @@ unlink_with(struct cachemgr *cm, uint32_t slot, uint8_t add_flags)
 	uint64_t h = cm_head(cm, slot);
 
 	evict_remove(cm, slot);
+	/* Not only when the slot is used again: the block may change in the bucket before that. */
+	warm_strike(cm, slot);
 	/* One store: flags and state together, for the one who finds the table after our death. */
 	head_write(cm, slot,
 	    slot_head(
@@ -159,6 +161,7 @@ void
 slot_release(struct cachemgr *cm, uint32_t slot)
 {
 	MUST(head_state(cm_head(cm, slot)) == SLOT_OLD);
+	warm_strike(cm, slot);
 	/*
 	 * WANT first, then the scan: whoever drops the last hazard rings us (H5).  GONE: whatever it
 	 * says of itself, it is not the block any more, should we die before it is free.

@@ -12,6 +12,7 @@
 #include "common/cachelayout.h"
 #include "common/check.h"
 #include "common/durable.h"
+#include "common/inject.h"
 #include "common/log.h"
 
 #define ENTRY CACHE_SIDE_BYTES
@@ -84,8 +85,10 @@ static void
 write_entry(struct cachemgr *cm, uint32_t slot, const uint8_t entry[ENTRY])
 {
 	off_t at = (off_t)(cache_side_off(cm->shm->geo.nslots) + (uint64_t)slot * ENTRY);
-	int error = pwrite_full(cm->cache_fd, entry, ENTRY, at);
+	int error = 0;
 
+	if (atomic_load(&cm->st->cache_broken) == 0)
+		error = pwrite_full(cm->cache_fd, entry, ENTRY, at);
 	/* An entry that is missing costs a download; one that stays in error is caught by W2, W3. */
 	if (error < 0)
 		log_err(error, "cannot write the side table of the cache file");
@@ -207,6 +210,7 @@ keep(struct cachemgr *cm, uint32_t slot, const struct side *s, bool trusted)
 	if (w->slot_of[i] != 0) {
 		/* Two of one block: a crash left them, and nobody can say which is newer. */
 		slot_release(cm, w->slot_of[i] - 1);
+		warm_strike(cm, slot);
 		forget(w, i);
 		return;
 	}
@@ -270,6 +274,8 @@ bytes_hold(struct cachemgr *cm, uint32_t slot, const struct side *s)
 	gcry_md_hd_t md;
 	bool ok = true;
 
+	if (INJECT_FAIL("mutate.d3-any-bytes"))
+		return (true);
 	if (gcry_md_open(&md, GCRY_MD_CRC32, 0) != 0)
 		return (false);
 	for (uint64_t at = 0; ok && at < cm->shm->geo.block_size; at += step) {

@@ -15,8 +15,8 @@
  *	58  2  zero
  *	60  4  CRC-32 of bytes 0..59, seeded with the slot number
  *
- * It is written when a slot becomes equal to its object, and struck out before the slot is given to
- * another block; neither waits for the disk.  So after a power loss an entry may be older than the
+ * It is written when a slot becomes equal to its object, and struck out when the slot is no longer the
+ * block's; neither waits for the disk.  So after a power loss an entry may be older than the
  * truth, and the rules for believing it are
  *  W1 the entry's own checksum is right, else there is none;
  *  W2 the bucket still holds that ETag: the listing says so, or the token proves that nobody else had

@@ -39,6 +39,7 @@ struct ipc_state {
 	_Atomic uint32_t fenced;     /* 1: the token is somebody else's; nothing is written any more */
 	_Atomic uint32_t dirty_full;		 /* 1: a clean slot may not become dirty by a hit */
 	_Atomic uint32_t write_through;		 /* 1: drained; a write waits for the bucket */
+	_Atomic uint32_t cache_broken;		 /* 1: it cannot be committed to; 2: and says so */
 
 	/* cachemgr: figures */
 	alignas(64) _Atomic uint64_t used_slots;
