@@ -168,8 +168,9 @@ same_as() { # same_as FILE sentence: the disk, byte for byte, size included
 objects() {
 	local key
 	server_keys "$prefix" | while read -r key; do
-		echo "$key $(object "$key" | sum)"
-		adm -I -X GET "$admin/object/bkt/$key" | tr -d '\r' |
+		adm -D "$work/headers" -o "$work/body" "$admin/object/bkt/$key"
+		echo "$key $(sum <"$work/body")"
+		tr -d '\r' <"$work/headers" |
 		    grep -iE '^(content-(encoding|type)|x-amz-(meta|storage|server-side).*):' |
 		    sed 's/^[^:]*/\L&/' | LC_ALL=C sort
 	done
