@@ -50,8 +50,13 @@ static uint64_t
 due(struct cachemgr *cm)
 {
 	uint64_t until = atomic_load(&cm->st->token_until);
-	uint64_t at = busy(cm) ? until - cm->lease_us / 2 : until - cm->lease_us + cm->lease_idle;
+	uint64_t lead = cm->lease_us / 2, at;
 
+	/* Of a token that was never confirmed `until` is 1: nothing may be subtracted from that. */
+	if (busy(cm))
+		at = until > lead ? until - lead : 0;
+	else
+		at = until + (cm->lease_idle - cm->lease_us);
 	return (at > cm->lease_retry ? at : cm->lease_retry);
 }
 

@@ -14,6 +14,7 @@
 #include "common/log.h"
 
 #include "supervisor/bury.h"
+#include "supervisor/control.h"
 #include "supervisor/super.h"
 
 #include "supervisor/guard.h"
@@ -64,6 +65,21 @@ command_send(
 	p->arg = arg;
 	TAILQ_INSERT_TAIL(&s->pending, p, link);
 	push_unsent(s);
+	return (0);
+}
+
+int
+command_adopt(struct super *s, struct ipc_msg msg, bool sent, struct client *client)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return (-ENOMEM);
+	p->msg = msg;
+	p->sent = sent;
+	p->done = client != NULL ? control_done(msg.type) : NULL;
+	p->arg = client;
+	TAILQ_INSERT_TAIL(&s->pending, p, link);
 	return (0);
 }
 

@@ -8,8 +8,11 @@
 #ifndef S3B_SUPERVISOR_COMMAND_H
 #define S3B_SUPERVISOR_COMMAND_H
 
+#include <stdbool.h>
+
 #include "ipc/msg.h"
 
+struct client;
 struct super;
 
 int	command_attach(struct super *);	/* to the rings, once the segment is there */
@@ -18,6 +21,8 @@ int	command_attach(struct super *);	/* to the rings, once the segment is there *
  * is filled in.  done NULL: nobody waits.
  */
 int	command_send(struct super *, struct ipc_msg, void (*done)(struct super *, void *, int), void *);
+/* One that our predecessor had sent, or not yet; `client` may be NULL. */
+int	command_adopt(struct super *, struct ipc_msg, bool sent, struct client *);
 /* Whoever waited is gone: its answer will be dropped. */
 void	command_forget(struct super *, const void *arg);
 void	command_replies(struct super *);	/* our bell was rung */

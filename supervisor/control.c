@@ -3,6 +3,7 @@
 
 #include <bsd/string.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,19 @@ control_open(const char *path, struct control **ret_control)
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (-ENOMEM);
 	c->listen_fd = fd_take(&fd);
+	LIST_INIT(&c->clients);
+	*ret_control = c;
+	return (0);
+}
+
+int
+control_adopt(int listen_fd, struct control **ret_control)
+{
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return (-ENOMEM);
+	c->listen_fd = listen_fd;
 	LIST_INIT(&c->clients);
 	*ret_control = c;
 	return (0);
@@ -199,11 +213,28 @@ may_ask(int fd)
 	return (false);
 }
 
+static struct client *
+client_new(struct super *s, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		close(fd);
+		return (NULL);
+	}
+	c->super = s;
+	c->fd = fd;
+	c->in = malloc(REQUEST_MAX);
+	c->dead = c->in == NULL;
+	LIST_INSERT_HEAD(&s->control->clients, c, link);
+	return (c);
+}
+
 static void
 on_listen(struct super *s, void *arg, short revents)
 {
 	struct control *ctl = arg;
-	struct client *c, *other;
+	struct client *other;
 	unsigned n = 0;
 	int fd = accept4(ctl->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
@@ -212,15 +243,10 @@ on_listen(struct super *s, void *arg, short revents)
 		return;
 	LIST_FOREACH (other, &ctl->clients, link)
 		n++;
-	if (n >= CLIENTS_MAX || !may_ask(fd) || (c = calloc(1, sizeof(*c))) == NULL) {
+	if (n >= CLIENTS_MAX || !may_ask(fd))
 		close(fd);
-		return;
-	}
-	c->super = s;
-	c->fd = fd;
-	c->in = malloc(REQUEST_MAX);
-	c->dead = c->in == NULL;
-	LIST_INSERT_HEAD(&ctl->clients, c, link);
+	else
+		(void)client_new(s, fd);
 }
 
 void
@@ -310,4 +336,86 @@ control_farewell(struct super *s, const char *warning)
 			client_error(c, EXIT_FAILED, "%s",
 			    s->fail != NULL ? s->fail : "the disk was stopped");
 	}
+}
+
+void
+control_restart_refused(struct super *s, const char *why)
+{
+	struct client *c;
+
+	LIST_FOREACH (c, &s->control->clients, link)
+		if (c->wait == WAIT_RESTART)
+			client_error(c, EXIT_FAILED, "restart: %s", why);
+}
+
+/* ---- from one s3backerd to the next --------------------------------------------------------- */
+
+int
+control_fd(const struct control *c)
+{
+	return (c->listen_fd);
+}
+
+int
+control_client_fd(const void *client)
+{
+	return (((const struct client *)client)->fd);
+}
+
+/* One that waits for nothing, or has not read its answer yet, finds its connection closed. */
+json_t *
+control_letter(const struct control *ctl)
+{
+	json_t *list = json_array();
+	struct client *c;
+
+	LIST_FOREACH (c, &ctl->clients, link)
+		if (!c->dead && c->wait != WAIT_NOTHING)
+			(void)json_array_append_new(list,
+			    json_pack("{s:i, s:i, s:s, s:I}", "fd", c->fd, "wait", (int)c->wait,
+				"cmd", c->cmd, "total", (json_int_t)c->total));
+	return (list);
+}
+
+int
+control_read_letter(struct super *s, json_t *clients)
+{
+	json_t *o;
+	size_t i;
+
+	json_array_foreach(clients, i, o)
+	{
+		const char *cmd = json_string_value(json_object_get(o, "cmd"));
+		struct client *c =
+		    client_new(s, (int)json_integer_value(json_object_get(o, "fd")));
+
+		if (c == NULL)
+			return (-ENOMEM);
+		c->wait = (enum client_wait)json_integer_value(json_object_get(o, "wait"));
+		c->total = (uint64_t)json_integer_value(json_object_get(o, "total"));
+		c->cmd = cmd != NULL ? control_op_name(cmd) : NULL;
+		if (c->cmd == NULL)
+			c->dead = true;
+	}
+	return (0);
+}
+
+struct client *
+control_find_client(struct super *s, int fd)
+{
+	struct client *c;
+
+	LIST_FOREACH (c, &s->control->clients, link)
+		if (c->fd == fd)
+			return (c);
+	return (NULL);
+}
+
+void
+control_set_inherited(const struct control *ctl, bool inherited)
+{
+	struct client *c;
+
+	LIST_FOREACH (c, &ctl->clients, link)
+		(void)fcntl(c->fd, F_SETFD, inherited && c->wait != WAIT_NOTHING ? 0 : FD_CLOEXEC);
 }

@@ -63,7 +63,20 @@ void	control_restarted(struct super *);
 /* The very last: to all who wait.  `warning` may be NULL. */
 void	control_farewell(struct super *, const char *warning);
 
+/* ---- for a successor by exec -------------------------------------------------------------- */
+json_t *control_letter(const struct control *);	/* those who wait */
+int	control_fd(const struct control *);
+void	control_set_inherited(const struct control *, bool inherited);
+int	control_client_fd(const void *client);
+int	control_adopt(int listen_fd, struct control **ret_control);
+int	control_read_letter(struct super *, json_t *clients);
+struct client *control_find_client(struct super *, int fd);	/* NULL: there is none */
+void	control_restart_refused(struct super *, const char *why);
+
 /* control_ops.c */
+const char *control_op_name(const char *cmd);	/* static text; NULL: no such command */
+/* What is to be called with the DONE of a command of this type that a client waits for. */
+void	(*control_done(unsigned type))(struct super *, void *client, int status);
 void	control_request(struct client *, const char *line);
 json_t *control_progress(struct client *);
 

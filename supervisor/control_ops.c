@@ -119,12 +119,19 @@ op_stop(struct client *c, json_t *req)
 static void
 op_restart(struct client *c, json_t *req)
 {
+	char *error = NULL;
+
 	(void)req;
 	c->wait = WAIT_RESTART;
-	if (phase_restart(c->super) < 0)
+	if (phase_restart(c->super, &error) == 0)
+		return;
+	if (error != NULL)
+		client_error(c, EXIT_FAILED, "restart: %s", error);
+	else
 		client_error(c, EXIT_FAILED, "restart: the disk is %s",
 		    c->super->phase == PHASE_RUNNING ? "being restarted already"
 						     : phase_name(c->super));
+	free(error);
 }
 
 static void
@@ -183,6 +190,20 @@ static const struct {
     {"restart", op_restart},
     {"set", op_set},
 };
+
+const char *
+control_op_name(const char *cmd)
+{
+	for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (strcmp(ops[i].name, cmd) == 0)
+			return (ops[i].name);
+	return (NULL);
+}
+
+void (*control_done(unsigned type))(struct super *, void *, int)
+{
+	return (type == IPC_SET ? on_set_done : on_done);
+}
 
 /* Two configurations in different directories may have one name; they are not one disk. */
 static bool

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/disk.h"
 
-#include <bsd/libutil.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +29,8 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/mount.h"
+#include "supervisor/phase.h"
+#include "supervisor/pidlock.h"
 #include "supervisor/sizes.h"
 #include "supervisor/start.h"
 #include "supervisor/storetool.h"
@@ -101,11 +102,21 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, char **ret_err
 }
 
 static int
+tell_uploaders(struct super *s)
+{
+	char line[128];
+
+	(void)snprintf(line, sizeof(line), "size=%llu\nblockSize=%u", (unsigned long long)s->size,
+	    s->shm.geo.block_size);
+	return (vault_append(s->vault, line));
+}
+
+static int
 settle_sizes(struct super *s, struct storetool *t, char **ret_error)
 {
 	struct sizes_out o;
 	struct sizes_in in;
-	char line[128], error[512];
+	char error[512];
 	int r;
 
 	if ((r = detect(s, t, &in, ret_error)) < 0)
@@ -118,9 +129,7 @@ settle_sizes(struct super *s, struct storetool *t, char **ret_error)
 		start_report_note(s, o.note);
 	s->size = o.size;
 	s->shm.geo.block_size = o.block;
-	(void)snprintf(
-	    line, sizeof(line), "size=%llu\nblockSize=%u", (unsigned long long)o.size, o.block);
-	return (vault_append(s->vault, line));
+	return (tell_uploaders(s));
 }
 
 static int
@@ -228,6 +237,34 @@ make_bells(struct super *s)
 }
 
 static int
+make_roles(struct super *s)
+{
+	s->handed.shm = s->shm.fd;
+	s->nprocs = shm_nprocs(&s->shm);
+	if ((s->role = calloc(s->nprocs, sizeof(*s->role))) == NULL)
+		return (-ENOMEM);
+	for (uint32_t p = 0; p < s->nprocs; p++)
+		s->role[p] = (struct role){.proc = p, .sock = -1, .err_fd = -1};
+	return (command_attach(s));
+}
+
+int
+disk_attach(struct super *s, int shm_fd)
+{
+	struct proc_slot *me;
+	int r = shm_attach(shm_fd, &s->shm);
+
+	if (r < 0)
+		return (r);
+	me = shm_proc(&s->shm, PROC_SUPERVISOR);
+	atomic_store(&me->pid, (uint32_t)getpid());
+	atomic_store(&me->started_us, now_us());
+	atomic_fetch_add(&me->epoch, 1);
+	atomic_fetch_add(&me->restarts, 1);
+	return (make_roles(s));
+}
+
+static int
 make_segment(struct super *s)
 {
 	struct shm_geometry geo;
@@ -235,15 +272,9 @@ make_segment(struct super *s)
 
 	if ((r = plan(s, &geo)) < 0 || (r = shm_create(&geo, &s->shm)) < 0)
 		return (r);
-	s->handed.shm = s->shm.fd;
 	fill_state(s);
-	if ((r = make_bells(s)) < 0 || (r = command_attach(s)) < 0)
+	if ((r = make_bells(s)) < 0 || (r = make_roles(s)) < 0)
 		return (r);
-	s->nprocs = shm_nprocs(&s->shm);
-	if ((s->role = calloc(s->nprocs, sizeof(*s->role))) == NULL)
-		return (-ENOMEM);
-	for (uint32_t p = 0; p < s->nprocs; p++)
-		s->role[p] = (struct role){.proc = p, .sock = -1, .err_fd = -1};
 	log_info("geometry: size=%llu block=%u cache_slots=%u uploaders=%u transfers=%u",
 	    (unsigned long long)s->size, geo.block_size, geo.nslots, geo.nuploaders,
 	    conf_max_transfers(s->conf, geo.block_size));
@@ -280,6 +311,20 @@ disk_run(struct super *s)
 		super_fail(s, "cannot make the shared segment: %s", strerror(-r));
 		return (r);
 	}
+	return (super_run(s));
+}
+
+int
+disk_go_on(struct super *s, bool by_exec)
+{
+	int r;
+
+	if ((r = open_signals(s)) < 0 || (r = lock_up_secrets(s)) < 0 ||
+	    (r = tell_uploaders(s)) < 0) {
+		super_fail(s, "cannot go on: %s", strerror(-r));
+		return (r);
+	}
+	phase_go_on(s, by_exec);
 	return (super_run(s));
 }
 
@@ -340,9 +385,7 @@ disk_end(struct super *s)
 	command_drop_all(s);
 	if (s->control != NULL)
 		(void)unlink(s->paths.sock);
-	if (s->pidfile != NULL)
-		(void)pidfile_remove(s->pidfile);
-	s->pidfile = NULL;
+	pidlock_drop(s->paths.pid, &s->pid_fd);
 	if (s->was_running)
 		log_info("stopped: left_dirty_bytes=%llu", (unsigned long long)s->left_dirty);
 	control_farewell(s, warning[0] != '\0' ? warning : NULL);

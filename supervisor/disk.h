@@ -5,10 +5,16 @@
 #ifndef S3B_SUPERVISOR_DISK_H
 #define S3B_SUPERVISOR_DISK_H
 
+#include <stdbool.h>
+
 struct super;
 
 /* Asks the store, makes the segment, runs the loop.  0, or -errno with super_fail() called. */
 int	disk_run(struct super *);
+/* The same for a disk that runs already: phase, roles and the rest have been taken over. */
+int	disk_go_on(struct super *, bool by_exec);
+/* Its segment, whose descriptor this takes, and the role table. */
+int	disk_attach(struct super *, int shm_fd);
 /* Undoes whatever was begun, token included; safe after any failure.  Tells who waits. */
 void	disk_end(struct super *);
 

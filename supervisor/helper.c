@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -19,7 +20,8 @@
 
 #include "supervisor/guard.h"
 
-#define PROBE_BYTES 4096
+#define PROBE_BYTES    4096
+#define TRIAL_LIMIT_US (30 * US_PER_S)
 
 int
 helper_main_probe(const char *file)
@@ -74,6 +76,47 @@ helper_start_umount(struct super *s)
 	return (start(s, HELPER_UMOUNT, "--umount", phase_mount_point(s), TIME_NEVER));
 }
 
+int
+helper_start_trial(struct super *s, const char *path, const char *const argv[], int letter)
+{
+	int p[2], r;
+
+	if (s->helper.kind != HELPER_NONE)
+		return (-EBUSY);
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+		return (-errno);
+	r = spawn_trial(path, argv, letter, p[1], &s->helper.pid);
+	close(p[1]);
+	if (r < 0) {
+		close(p[0]);
+		return (r);
+	}
+	s->helper.kind = HELPER_TRIAL;
+	s->helper.out_fd = p[0];
+	s->helper.deadline_us = deadline_in_us(TRIAL_LIMIT_US);
+	return (0);
+}
+
+/* Its one line, without the name in front. */
+static void
+trial_ended(struct super *s, int wait_status)
+{
+	static const char name[] = "s3backerd: ";
+	char text[1024];
+	ssize_t n = read(s->helper.out_fd, text, sizeof(text) - 1);
+	bool named;
+
+	close(s->helper.out_fd);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	named = strncmp(text, name, strlen(name)) == 0;
+	if (WIFSIGNALED(wait_status))
+		(void)snprintf(text, sizeof(text), "the program does not run: signal %s",
+		    sigabbrev_np(WTERMSIG(wait_status)));
+	phase_trial_ended(s, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1,
+	    text + (named ? strlen(name) : 0));
+}
+
 void
 helper_kill(struct super *s)
 {
@@ -92,7 +135,9 @@ helper_died(struct super *s, pid_t pid, int wait_status)
 	if (kind == HELPER_NONE || pid != s->helper.pid)
 		return (false);
 	s->helper.kind = HELPER_NONE;
-	if (kind == HELPER_PROBE)
+	if (kind == HELPER_TRIAL)
+		trial_ended(s, wait_status);
+	else if (kind == HELPER_PROBE)
 		phase_probed(s, -err);
 	else
 		phase_unmounted(s, -err);

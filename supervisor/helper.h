@@ -21,6 +21,8 @@ int	helper_main_umount(const char *dir);
 
 int	helper_start_probe(struct super *, uint64_t limit_us);
 int	helper_start_umount(struct super *);
+/* Could the program at `path` go on with the disk?  It finds the letter under its number. */
+int	helper_start_trial(struct super *, const char *path, const char *const argv[], int letter);
 void	helper_kill(struct super *);
 /* Was it the helper that died?  Then what follows from it has been done. */
 bool	helper_died(struct super *, pid_t, int wait_status);

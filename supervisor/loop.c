@@ -142,8 +142,9 @@ super_run(struct super *s)
 	static struct watch_set w;
 	struct proc_slot *me = shm_proc(&s->shm, PROC_SUPERVISOR);
 
-	if (bury_start_all(s) < 0 && s->phase < PHASE_ENDING)
+	if (s->phase == PHASE_ROLES && bury_start_all(s) < 0 && s->phase < PHASE_ENDING)
 		s->phase = PHASE_ENDING;
+	bury_children(s); /* who died while one of us followed the other */
 	while (s->phase != PHASE_OVER) {
 		uint64_t now = now_us(), deadline;
 

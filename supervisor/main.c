@@ -21,10 +21,12 @@
 
 #include "supervisor/client.h"
 #include "supervisor/find.h"
+#include "supervisor/handover.h"
 #include "supervisor/helper.h"
 #include "supervisor/mount.h"
 #include "supervisor/options.h"
 #include "supervisor/release.h"
+#include "supervisor/spawn.h"
 #include "supervisor/start.h"
 #include "supervisor/super.h"
 
@@ -55,6 +57,8 @@ enum {
 	OPT_PROBE,
 	OPT_PROBE_MOUNT,
 	OPT_UMOUNT,
+	OPT_TRIAL,
+	OPT_HANDOVER,
 	OPT_MOUNTED_ON
 };
 
@@ -65,10 +69,12 @@ static const struct option long_options[] = {
     {"dirty", required_argument, NULL, OPT_DIRTY},
     {"keep-dirty", no_argument, NULL, OPT_KEEP_DIRTY},
     {"version", no_argument, NULL, OPT_VERSION},
-    /* Not for users: helper.h, mount.h, umount.fuse.s3backerd. */
+    /* Not for users: helper.h, mount.h, handover.h, umount.fuse.s3backerd. */
     {"probe-read", required_argument, NULL, OPT_PROBE},
     {"probe-mount", required_argument, NULL, OPT_PROBE_MOUNT},
     {"umount", required_argument, NULL, OPT_UMOUNT},
+    {"trial", required_argument, NULL, OPT_TRIAL},
+    {"handover", required_argument, NULL, OPT_HANDOVER},
     {"mounted-on", required_argument, NULL, OPT_MOUNTED_ON},
     {NULL, 0, NULL, 0},
 };
@@ -184,7 +190,7 @@ static void
 super_init(struct super *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->parent_fd = s->sig_fd = s->mountinfo_fd = -1;
+	s->pid_fd = s->parent_fd = s->sig_fd = s->mountinfo_fd = -1;
 	s->handed.shm = s->handed.cache = s->handed.fuse = s->handed.supbell = -1;
 	for (unsigned u = 0; u < IPC_MAX_UPLOADERS; u++)
 		s->handed.upbell[u] = -1;
@@ -198,7 +204,8 @@ run(struct super *s, int argc, char **argv)
 {
 	const struct command *cmd;
 	const char *mounted_on = NULL;
-	int c;
+	bool trial = false;
+	int c, letter = -1;
 
 	while ((c = getopt_long(argc, argv, "c:fho:", long_options, NULL)) != -1) {
 		switch (c) {
@@ -235,6 +242,11 @@ run(struct super *s, int argc, char **argv)
 			return (mount_main_probe(optarg));
 		case OPT_UMOUNT:
 			return (helper_main_umount(optarg));
+		case OPT_TRIAL:
+		case OPT_HANDOVER:
+			trial = c == OPT_TRIAL;
+			letter = atoi(optarg);
+			break;
 		case OPT_MOUNTED_ON:
 			mounted_on = optarg;
 			break;
@@ -256,9 +268,13 @@ run(struct super *s, int argc, char **argv)
 		return (wrong_usage("--keep-dirty goes with stop", ""));
 	if (s->opt.dirty != DIRTY_REFUSE && cmd->run != start_disk)
 		return (wrong_usage("--dirty goes with start", ""));
+	if (letter >= 0 && handover_read(s, letter) < 0) {
+		(void)fprintf(stderr, "s3backerd: what the running s3backerd says cannot be read\n");
+		return (EXIT_FAILED);
+	}
 	if (load(s) < 0)
 		return (EXIT_FAILED);
-	return (cmd->run(s));
+	return (trial ? handover_trial(s) : cmd->run(s));
 }
 
 int
@@ -268,6 +284,7 @@ main(int argc, char **argv)
 	int code;
 
 	super_init(&s);
+	(void)spawn_remember_path();
 	code = run(&s, argc, argv);
 	super_close(&s);
 	return (code);

@@ -9,8 +9,8 @@
 
 #include "supervisor/guard.h"
 
-static int
-add_one(struct options *opt, const char *text)
+int
+options_add_one(struct options *opt, const char *text)
 {
 	const char **grown = reallocarray(opt->overrides, opt->noverrides + 2, sizeof(*grown));
 
@@ -31,6 +31,6 @@ options_add(struct options *opt, const char *text)
 	if (rest == NULL)
 		return (-ENOMEM);
 	while (r == 0 && (one = conf_next_option(&rest)) != NULL)
-		r = add_one(opt, one);
+		r = options_add_one(opt, one);
 	return (r);
 }

@@ -16,6 +16,7 @@
 
 #include "supervisor/bury.h"
 #include "supervisor/control.h"
+#include "supervisor/handover.h"
 #include "supervisor/health.h"
 #include "supervisor/helper.h"
 #include "supervisor/holders.h"
@@ -297,13 +298,44 @@ restart_step(struct super *s)
 }
 
 int
-phase_restart(struct super *s)
+phase_restart(struct super *s, char **ret_error)
 {
-	if (s->phase != PHASE_RUNNING || s->restart_next != 0)
+	*ret_error = NULL;
+	if (s->phase != PHASE_RUNNING || s->restart_next != 0 || s->helper.kind != HELPER_NONE)
 		return (-EBUSY);
+	return (handover_try(s, ret_error));
+}
+
+void
+phase_trial_ended(struct super *s, int code, const char *text)
+{
+	char *error = NULL;
+
+	if (code == 0 && s->phase == PHASE_RUNNING && !s->stop_wanted)
+		(void)handover_exec(s, &error);
+	else if (s->phase != PHASE_RUNNING || s->stop_wanted)
+		text = "the disk is being stopped";
+	if (error != NULL)
+		text = error;
+	log_warn("not restarted: %s", text);
+	control_restart_refused(s, text);
+	free(error);
+	if (s->stop_wanted && s->phase == PHASE_RUNNING) {
+		s->stop_wanted = false;
+		(void)phase_stop(s, s->keep_dirty);
+	}
+}
+
+void
+phase_go_on(struct super *s, bool by_exec)
+{
+	s->phase = PHASE_RUNNING;
+	s->was_running = s->mounted = true;
+	log_info("going on with the disk: version=%s file=%s", S3B_VERSION, s->file);
+	if (!by_exec)
+		return;
 	s->restart_next = PROC_FRONTEND;
 	restart_step(s);
-	return (0);
 }
 
 void

@@ -26,12 +26,15 @@ bool	phase_expects_end(const struct super *, const struct role *);
 bool	phase_may_start(const struct super *, uint32_t proc);
 void	phase_probed(struct super *, int err);		/* 0: the disk's file can be read */
 void	phase_unmounted(struct super *, int err);	/* 0: the mount is gone */
+void	phase_trial_ended(struct super *, int code, const char *text);
 void	phase_mounts_changed(struct super *);
 void	phase_failed(struct super *);			/* super_fail() was called */
 
 /* ---- wishes ------------------------------------------------------------------------------- */
 int	phase_stop(struct super *, bool keep_dirty);	/* 0 or -EBUSY: a stop is under way */
-int	phase_restart(struct super *);			/* 0 or -EBUSY */
+int	phase_restart(struct super *, char **ret_error); /* 0 or -errno: it goes on as it is */
+/* In the new one: the disk runs already; a restart by exec goes on with the roles. */
+void	phase_go_on(struct super *, bool by_exec);
 
 uint64_t phase_timers(struct super *, uint64_t now);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/release.h"
 
-#include <bsd/libutil.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include "common/ctlsock.h"
 #include "common/durable.h"
 
+#include "supervisor/pidlock.h"
 #include "supervisor/storetool.h"
 #include "supervisor/super.h"
 #include "supervisor/token.h"
@@ -26,15 +26,11 @@ static pid_t
 running_pid(const struct super *s)
 {
 	pid_t other = 0;
-	struct pidfh *p;
+	int fd = -1;
 
-	if (access(s->paths.pid, F_OK) < 0)
-		return (0);
-	p = pidfile_open(s->paths.pid, 0644, &other);
-	if (p == NULL)
-		return (errno == EEXIST ? other : 0);
-	(void)pidfile_remove(p);
-	return (0);
+	if (access(s->paths.pid, F_OK) == 0 && pidlock_take(s->paths.pid, &fd, &other) == 0)
+		pidlock_drop(s->paths.pid, &fd);
+	return (other);
 }
 
 /* One question about the token, asked by a store tool; its answer is printed. */

@@ -42,15 +42,28 @@ spawn_role_program(uint32_t proc)
 					: "uploader");
 }
 
-static int
-own_path(char *buf, size_t len)
+/* As it was at the start: the link in /proc follows a file that is moved aside. */
+static char own_path[PATH_MAX];
+
+int
+spawn_remember_path(void)
 {
-	ssize_t n = readlink("/proc/self/exe", buf, len - 1);
+	static const char gone[] = " (deleted)";
+	ssize_t n = readlink("/proc/self/exe", own_path, sizeof(own_path) - 1);
 
 	if (n < 0)
 		return (-errno);
-	buf[n] = '\0';
+	own_path[n] = '\0';
+	/* An update may have put another file in its place already. */
+	if ((size_t)n >= sizeof(gone) && strcmp(own_path + n - (sizeof(gone) - 1), gone) == 0)
+		own_path[(size_t)n - (sizeof(gone) - 1)] = '\0';
 	return (0);
+}
+
+const char *
+spawn_own_path(void)
+{
+	return (own_path);
 }
 
 int
@@ -59,7 +72,8 @@ spawn_find_program(const char *role, char *buf, size_t len)
 	char self[PATH_MAX], *slash;
 	int n;
 
-	if (own_path(self, sizeof(self)) == 0 && (slash = strrchr(self, '/')) != NULL) {
+	(void)snprintf(self, sizeof(self), "%s", own_path);
+	if ((slash = strrchr(self, '/')) != NULL) {
 		*slash = '\0';
 		n = snprintf(buf, len, "%s/s3backer-%s", self, role);
 		if (n > 0 && (size_t)n < len && access(buf, X_OK) == 0)
@@ -206,6 +220,28 @@ spawn_self(const char *const argv[], pid_t *ret_pid)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		if (getppid() == self)
 			(void)execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+		_exit(EXIT_FAILURE);
+	}
+	*ret_pid = pid;
+	return (0);
+}
+
+int
+spawn_trial(const char *path, const char *const argv[], int keep, int out, pid_t *ret_pid)
+{
+	pid_t self = getpid(), pid = fork();
+
+	if (pid < 0)
+		return (-errno);
+	if (pid == 0) {
+		default_signals();
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		(void)fcntl(keep, F_SETFD, 0);
+		(void)dup2(out, STDOUT_FILENO);
+		(void)dup2(out, STDERR_FILENO);
+		if (getppid() == self)
+			(void)execv(path, (char *const *)(uintptr_t)argv);
+		(void)dprintf(STDERR_FILENO, "s3backerd: %s: %s\n", path, strerror(errno));
 		_exit(EXIT_FAILURE);
 	}
 	*ret_pid = pid;

@@ -39,6 +39,12 @@ int	spawn_role(struct super *, struct role *);
 /* This program again, as a helper of its own: argv[0] is filled in. */
 int	spawn_self(const char *const argv[], pid_t *ret_pid);
 
+/* Where this program is, or its successor after an update; noted first thing in main(). */
+int	spawn_remember_path(void);
+const char *spawn_own_path(void);
+/* A program that gets `keep` under its number, and its stdout and stderr as `out`. */
+int	spawn_trial(const char *path, const char *const argv[], int keep, int out, pid_t *ret_pid);
+
 const char *spawn_role_program(uint32_t proc);	/* "frontend", "cachemgr", "uploader" */
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/start.h"
 
-#include <bsd/libutil.h>
 #include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +25,9 @@
 
 #include "supervisor/control.h"
 #include "supervisor/disk.h"
+#include "supervisor/handover.h"
 #include "supervisor/mount.h"
+#include "supervisor/pidlock.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
 
@@ -105,22 +106,21 @@ static int
 lock_pid_file(struct super *s)
 {
 	pid_t other = 0;
+	int r;
 
 	if (mkdir(s->conf->run_dir, 0700) < 0 && errno != EEXIST) {
 		super_fail(s, "runDir %s: %s", s->conf->run_dir, strerror(errno));
 		return (-errno);
 	}
-	s->pidfile = pidfile_open(s->paths.pid, 0644, &other);
-	if (s->pidfile != NULL)
-		return (0);
-	if (errno == EEXIST && other > 0)
+	r = pidlock_take(s->paths.pid, &s->pid_fd, &other);
+	if (r == -EEXIST && other > 0)
 		super_fail(s, "%s is already running: pid %d", s->opt.config_real, (int)other);
-	else if (errno == EEXIST || errno == EAGAIN)
+	else if (r == -EEXIST)
 		super_fail(s, "%s is just being started or stopped by another command",
 		    s->opt.config_real);
-	else
-		super_fail(s, "%s: %s", s->paths.pid, strerror(errno));
-	return (-EBUSY);
+	else if (r < 0)
+		super_fail(s, "%s: %s", s->paths.pid, strerror(-r));
+	return (r);
 }
 
 static int
@@ -312,11 +312,34 @@ log_notes(struct super *s)
 		    "the same");
 }
 
+/* We are the same process as the one before, and the disk runs. */
+static int
+go_on(struct super *s)
+{
+	char *error = NULL;
+	int r;
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	log_open("s3backerd", s->conf->log_to, conf_enum_word(CONF_logLevel, s->conf->log_level),
+	    s->opt.foreground);
+	r = handover_adopt(s, &error);
+	if (r < 0)
+		super_fail(s, "cannot go on: %s", error != NULL ? error : strerror(-r));
+	free(error);
+	if (r == 0)
+		(void)disk_go_on(s, true);
+	disk_end(s);
+	log_flush();
+	return (s->fail != NULL ? EXIT_FAILED : EXIT_DONE);
+}
+
 int
 start_disk(struct super *s)
 {
 	int code = EXIT_FAILED, r;
 
+	if (s->letter != NULL)
+		return (go_on(s));
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	r = preflight(s);
 	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)
@@ -325,7 +348,7 @@ start_disk(struct super *s)
 	log_open("s3backerd", s->conf->log_to, conf_enum_word(CONF_logLevel, s->conf->log_level),
 	    s->opt.foreground);
 	if (r == 0) {
-		(void)pidfile_write(s->pidfile);
+		(void)pidlock_write(s->pid_fd);
 		log_notes(s);
 		r = disk_run(s);
 	}

@@ -126,6 +126,11 @@ phase_stop(struct super *s, bool keep_dirty)
 		return (0);
 	case PHASE_RUNNING:
 		s->keep_dirty = keep_dirty;
+		if (s->helper.kind == HELPER_TRIAL) { /* phase_trial_ended() goes on */
+			s->stop_wanted = true;
+			helper_kill(s);
+			return (0);
+		}
 		s->restart_next = 0;
 		s->phase = PHASE_UNMOUNTING;
 		if ((r = helper_start_umount(s)) < 0)

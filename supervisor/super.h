@@ -38,7 +38,7 @@
 
 struct conf;
 struct control;
-struct pidfh;
+struct letter;
 struct super;
 struct vault;
 
@@ -119,11 +119,12 @@ struct health {				/* of the store, see health.h */
 	bool	 said;
 };
 
-enum helper_kind { HELPER_NONE, HELPER_PROBE, HELPER_UMOUNT };
+enum helper_kind { HELPER_NONE, HELPER_PROBE, HELPER_UMOUNT, HELPER_TRIAL };
 
 struct helper {				/* one at a time */
 	enum helper_kind kind;
 	pid_t		 pid;
+	int		 out_fd;	/* TRIAL: what it says */
 	uint64_t	 deadline_us;
 };
 
@@ -151,7 +152,8 @@ struct super {
 	struct conf	*conf;		/* without secrets once the roles are started */
 	struct vault	*vault;		/* the uploaders' configuration, with secrets */
 	struct disk_paths paths;
-	struct pidfh	*pidfile;
+	int		 pid_fd;	/* lock of the pid file, see pidlock.h */
+	struct letter	*letter;	/* of the s3backerd before us; NULL: we are the first */
 	int		 parent_fd;	/* whoever typed `start` waits on it; -1: nobody */
 	char		*file;		/* the disk's file: MOUNTPOINT/file */
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#include "common/conf_diff.h"
+
+#include <string.h>
+
+#include "common/conf_priv.h"
+
+static size_t
+width(enum conf_type type)
+{
+	switch (type) {
+	case TYPE_BOOL:
+		return (sizeof(bool));
+	case TYPE_U32:
+	case TYPE_INT:
+	case TYPE_ENUM:
+	case TYPE_OCTAL:
+	case TYPE_TOS:
+		return (sizeof(uint32_t));
+	case TYPE_BLOCKS:
+		return (sizeof(struct conf_amount));
+	default:
+		return (sizeof(uint64_t));
+	}
+}
+
+bool
+conf_key_same(const struct conf *a, const struct conf *b, enum conf_id id)
+{
+	const void *x = conf_member_const(a, id), *y = conf_member_const(b, id);
+	const char *s, *t;
+
+	if (!conf_type_is_text(conf_keys[id].type))
+		return (memcmp(x, y, width(conf_keys[id].type)) == 0);
+	memcpy(&s, x, sizeof(s));
+	memcpy(&t, y, sizeof(t));
+	return (s == t || (s != NULL && t != NULL && strcmp(s, t) == 0));
+}
+
+bool
+conf_key_may_change(enum conf_id id)
+{
+	switch (id) {
+	case CONF_accessId:
+	case CONF_accessKey:
+	case CONF_accessKeyEnv:
+	case CONF_accessFile:
+	case CONF_accessEC2IAM:
+	case CONF_accessEC2IAM_IMDSv2:
+	case CONF_profile:
+	case CONF_authVersion:
+	case CONF_cacert:
+	case CONF_insecure:
+	case CONF_ipTOS:
+	case CONF_noCurlCache:
+	case CONF_accessType:
+	case CONF_storageClass:
+	case CONF_force:
+	case CONF_user:
+	case CONF_logTo:
+	case CONF_debug:
+	case CONF_quiet:
+	case CONF_metricsListen:
+	case CONF_statsFileMirror:
+	case CONF_statsFileMirrorInterval:
+		return (true);
+	default:
+		return ((conf_keys[id].flags & (KEY_LIVE | KEY_GONE)) != 0);
+	}
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * letter.h -- what one s3backerd tells the next about a disk that goes on.
+ *
+ * A JSON object, then, after a NUL, the configuration: unknown members are ignored, so that versions can differ.  Two readers:
+ *
+ *  the successor by exec (`restart`)	is the same process, so that all numbers hold: descriptors,
+ *		children, clients that wait.  It also gets the configuration in force, with secrets;
+ *		the letter travels through a pipe, never through anything that could reach a disk.
+ *  the successor after a death	gets the descriptors from systemd, and the letter as one of
+ *		them: a memfd, without secrets and without people, who died with us or will be killed.
+ *
+ * Errors: 0 or -errno; -EPROTO: not a letter that this program understands.
+ */
+#ifndef S3B_SUPERVISOR_LETTER_H
+#define S3B_SUPERVISOR_LETTER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct super;
+
+#define LETTER_VERSION 1
+
+struct letter {
+	json_t	*json;
+	char	*conf;		/* configuration in force, with secrets; NULL: not by exec */
+	size_t	 conf_len;
+};
+
+int	letter_send(const struct super *, bool by_exec, int fd);
+int	letter_receive(int fd, struct letter *ret_letter);
+void	letter_free(struct letter *);	/* wipes the secrets; idempotent */
+
+/* Does the segment of its writer fit this program? */
+bool	letter_fits(const struct letter *);
+/* The command line of the writer: before the configuration is read. */
+int	letter_read_options(const struct letter *, struct super *);
+/* The rest, but for descriptors and people.  The configuration is read already. */
+int	letter_read_disk(const struct letter *, struct super *);
+/* Roles, clients, commands on their way: only by exec.  The segment is attached. */
+int	letter_read_people(const struct letter *, struct super *);
+/* Number of a descriptor by name, "upbell.3"; -1: there is none. */
+int	letter_fd(const struct letter *, const char *name);
+
+#endif
