@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2154,SC2034,SC2031
+#
+# rows-more.sh -- rows 12 to 16, 18, 20: requests, starts, memory.
+
+all_requests() { adm "$admin/log?since=$mark" | grep -vc 's3backer-mounted'; } # without the token's
+
+# What was asked for, by kind, from lines of the server's log.
+kinds() {
+	awk '{ k = $9; if (k ~ /mounted/) k = "token"; else if (k ~ /[0-9a-f][0-9a-f][0-9a-f][0-9a-f]$/) k = "block"; else k = "listing"
+	    n[$3 " " k]++ } END { for (k in n) printf "%s%d %s", sep++ ? ", " : "", n[k], k }'
+}
+
+# 12  mkfs.ext4 of an empty 1 TiB disk, fstrim of it, trim of many blocks
+row_12() {
+	local ms=20 limit
+	server 0
+	figure "DELETEs of mkfs.ext4 of 1 TiB, mount, fstrim" requests limit "0"
+	figure "trim of $BLOCKS blocks, $ms ms" s limit "<= 1.5"
+	raw -c 64 -j 2 -s 4096 -n "$BLOCKS" -f 1 -p t- put "$url/bkt" >/dev/null
+	disk t blockSize=4k size=$((BLOCKS / 256 + 8))m
+	disk big size=1t blockCacheSize=1g
+	round=1
+	mark=$(server_mark)
+	loop_up "$file" && mkfs.ext4 -q -E nodiscard,lazy_itable_init=1 "$loop" &&
+	    mount_fs "$loop" "$work/ext4" && fstrim "$work/ext4"
+	umount "$work/ext4" && losetup -d "$loop"
+	flush big
+	rec "DELETEs of mkfs.ext4 of 1 TiB, mount, fstrim" limit 0 ""
+	rec "DELETEs of mkfs.ext4 of 1 TiB, mount, fstrim" 1m "$(block_requests DELETE)" ""
+	remark "and $(block_requests PUT) PUTs (a block of zeroes would be a DELETE), $(block_requests GET) GETs, $(($(counter read_bytes) / MB)) MiB read, $(($(counter write_bytes) / MB)) MiB written"
+	stop_disk
+	use_disk t
+	latency $ms
+	limit=$(awk "BEGIN { print $BLOCKS / 1000 * $ms / 1000 }")
+	run t took trim_all
+	rec "trim of $BLOCKS blocks, $ms ms" limit "$limit" ""
+	rec "trim of $BLOCKS blocks, $ms ms" 4k "$(val seconds)"
+}
+trim_all() { fallocate -p -o 4096 -l $((BLOCKS * 4096)) "${file_of[t]}" && flush t; }
+
+first_byte() { # start, and the first read
+	start_disk && dd if="$file" of=/dev/null bs=4096 count=1 skip=$((5 * MB / 4096)) iflag=direct status=none
+}
+
+# 13  first byte after a cold start; with many existing blocks
+row_13() {
+	local ms=100 n
+	server 0
+	raw -c 64 -j 2 -s 4096 -n "$BLOCKS" -p m- put "$url/bkt" >/dev/null
+	raw -c 8 -s $MB -n 8 -f 1 -p few- put "$url/bkt" >/dev/null
+	disk few
+	stop_disk
+	disk m blockSize=4k size=64g listBlocks=yes
+	stop_disk
+	latency $ms
+	figure "first byte after a cold start, $ms ms" s minimum "<= 1.3"
+	for round in $(rounds); do
+		for who in few m; do
+			use_disk $who
+			mark=$(server_mark)
+			J=$(took first_byte)
+			# One after the other: HEAD of block 0, read and write the token, GET; and connect twice.
+			rec "first byte after a cold start, $ms ms" minimum "$(awk "BEGIN { print 4 * $ms / 1000 }")" ""
+			rec "first byte after a cold start, $ms ms" "$([ $who = few ] && echo '8 blocks' || echo "$BLOCKS blocks, listing")" "$(val seconds)" ""
+			stop_disk
+		done
+	done
+	remark "minimum: four dependent requests (HEAD of block 0, GET and PUT of the token, GET of the block)"
+}
+
+# 14  warm restart with many cached blocks; and 16, memory per cached block
+row_14() {
+	server 0
+	figure "warm restart with $BLOCKS cached blocks" s limit "<= 1 s"
+	figure "requests of that start" requests limit "<= 5"
+	raw -c 64 -j 2 -s 4096 -n "$BLOCKS" -f 1 -p w- put "$url/bkt" >/dev/null
+	disk w blockSize=4k size=1g blockCacheFile="$work/cache.w" blockCacheSize=$((BLOCKS + 1000))
+	read_all "$file" $((BLOCKS / 256 + 1)) 0 iflag=direct
+	remark "$(status cache.used) blocks cached"
+	for round in $(rounds); do
+		stop_disk
+		mark=$(server_mark)
+		J=$(took first_byte)
+		rec "warm restart with $BLOCKS cached blocks" limit 1 ""
+		rec "warm restart with $BLOCKS cached blocks" 4k "$(val seconds)" ""
+		rec "requests of that start" limit 5 ""
+		rec "requests of that start" 4k "$(server_log "$mark" | wc -l)" ""
+	done
+	remark "requests of the last start: $(server_log "$mark" | kinds)"
+}
+
+# Memory of the disk in KiB, without the cache itself and what programs share with others.
+memory_kb() {
+	local p
+	for p in $(disk_pids); do
+		awk '/^[0-9a-f]+-[0-9a-f]+ / { cache = $0 ~ /s3backer-cache|cache\./ }
+		    /^Pss:/ && !cache { s += $2 } END { print s + 0 }' "/proc/$p/smaps"
+	done | awk '{ s += $1 } END { print s }'
+}
+
+# 16  memory: per cached block, per block of the disk
+row_16() {
+	local n=$BLOCKS a b
+	server 0
+	round=1
+	figure "memory per cached block" bytes limit "<= 64"
+	figure "memory per block of the disk" bits limit "<= 2"
+	raw -c 64 -j 2 -s 4096 -n "$n" -f 1 -p c- put "$url/bkt" >/dev/null
+	disk c blockSize=4k size=1g blockCacheSize=$((n + 1000))
+	read_all "$file" $((n / 1024)) 0 iflag=direct # buffers of the programs reach their size
+	a=$(memory_kb)
+	read_all "$file" $((n / 256 - n / 1024)) $((n / 1024)) iflag=direct
+	b=$(memory_kb)
+	rec "memory per cached block" limit 64 ""
+	rec "memory per cached block" 4k $(((b - a) * 1024 / (256 * (n / 256 - n / 1024)))) ""
+	stop_disk
+	disk small size=64g blockCacheSize=64m
+	a=$(memory_kb)
+	stop_disk
+	disk large size=32t blockCacheSize=64m
+	b=$(memory_kb)
+	rec "memory per block of the disk" limit 2 ""
+	rec "memory per block of the disk" 1m "$(awk "BEGIN { print ($b - $a) * 8192 / (32 * 1048576 - 65536) }")" ""
+	remark "$a KiB with 65,536 blocks, $b KiB with $((32 * 1048576)) blocks, of all processes"
+}
+# 18  idle mounted ext4
+row_18() {
+	local idle=${BENCH_IDLE:-60}
+	server 0
+	round=1
+	figure "requests besides the token, ext4 idle for $idle s" requests limit "0"
+	disk 1m size=8g
+	loop_up "$file" && mkfs.ext4 -q "$loop" && mount_fs "$loop" "$work/ext4"
+	cp -r /etc/default "$work/ext4/" && sync -f "$work/ext4"
+	flush 1m
+	mark=$(server_mark)
+	# ext4 initialises its tables lazily for the first minutes of its life: that is data.
+	local cpu
+	cpu=$(cpu_of ${pids_of[1m]})
+	timeout "$idle" tail -f /dev/null
+	CPU=$(awk "BEGIN { print $(cpu_of ${pids_of[1m]}) - $cpu }")
+	rec "requests besides the token, ext4 idle for $idle s" limit 0 ""
+	rec "requests besides the token, ext4 idle for $idle s" 1m "$(all_requests)"
+	remark "all requests in that time: $(server_log "$mark" | kinds)"
+}
+
+# 20  one block rewritten 1,000 times within the delay
+row_20() {
+	local i
+	server 0
+	figure "PUTs for one block written 1,000 times" requests limit "<= 2"
+	disk 1m
+	for round in $(rounds); do
+		mark=$(server_mark)
+		fio --name=w --filename="$file" --rw=randwrite --bs=4k --size=1m --io_size=4000k --offset=${round}m \
+		    --direct=1 --ioengine=psync --randrepeat=0 --norandommap --allow_file_create=0 --output="$work/fio.20"
+		flush 1m
+		rec "PUTs for one block written 1,000 times" limit 2 ""
+		rec "PUTs for one block written 1,000 times" 1m "$(block_requests PUT)" ""
+	done
+}

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2154,SC2034,SC2031
+#
+# rows-rest.sh -- rows 15, 17, 19: processors, file systems, a bad network.
+
+per_gib() { awk "BEGIN { printf \"%.3f\", $1 * 1024 / $2 }"; } # per_gib CPU MIB
+
+# 15  CPU seconds per GiB: cached path; upload plain, TLS, zstd, AES
+row_15() {
+	local what="CPU per GiB" who kind plain_port
+	server 0
+	plain_port=$url
+	null_up null -s $((MIB * MB))
+	disk plain blockCacheSize=$((MIB * 3))m
+	disk zstd blockCacheSize=$((MIB * 3))m compress=zstd
+	disk aes blockCacheSize=$((MIB * 3))m encrypt=AES-128-CBC password=bench
+	figure "$what, cached 1 MiB reads" s null "<= 1.3"
+	figure "$what, upload plain" s raw "<= 1.25"
+	figure "$what, upload zstd and AES" s raw "<= 1.25 of raw + libraries"
+	fill "${file_of[plain]}" "$MIB"
+	flush plain
+	for round in $(rounds); do
+		for who in null plain; do
+			run $who fio_json "${file_of[$who]}" read 1m 1 --runtime=1
+			rec "$what, cached 1 MiB reads" $who "$(per_gib "$CPU" "$(val MBps | awk '{ print $1 / 1.048576 }')")" ""
+		done
+		run raw raw -c 32 -n "$MIB" put "$url/raw"
+		cpu=$(val cpu)
+		rec "$what, upload plain" raw "$(per_gib "$cpu" "$MIB")" ""
+		rec "$what, upload zstd and AES" raw "$(per_gib "$cpu" "$MIB")" ""
+		for who in plain zstd aes; do
+			run $who took write_until_there $who "$MIB" 0
+			kind="upload zstd and AES"
+			[ $who = plain ] && kind="upload plain"
+			rec "$what, $kind" $who "$(per_gib "$CPU" "$MIB")" ""
+		done
+	done
+	remark "uploads are random bytes through FUSE, the cache, and out; 'raw' is one SHA-256 and curl"
+	stop_all plain zstd aes
+	stop_server
+	row_15_tls
+}
+row_15_tls() {
+	local what="CPU per GiB, upload with TLS"
+	server 0 --tls "$work/tls"
+	url=https://127.0.0.1:$port
+	figure "$what" s raw "<= 1.25"
+	disk tls blockCacheSize=$((MIB * 3))m cacert="$work/tls/cert.pem"
+	for round in $(rounds); do
+		run raw raw -c 32 -n "$MIB" -x "$work/tls/cert.pem" put "$url/raw"
+		rec "$what" raw "$(per_gib "$(val cpu)" "$MIB")" ""
+		run tls took write_until_there tls "$MIB" 0
+		rec "$what" tls "$(per_gib "$CPU" "$MIB")" ""
+	done
+}
+stop_all() {
+	local d
+	for d; do use_disk "$d" && stop_disk; done
+}
+
+# 17  ext4 on the loop device: untar, rm, sqlite with fsync, fio mixed
+row_17() {
+	local who files
+	server 20
+	disk 64k blockSize=64k size=4g blockCacheFile="$work/cache.64k" blockCacheSize=3g
+	disk 1m size=4g blockCacheFile="$work/cache.1m" blockCacheSize=3g
+	truncate -s 4g "$work/local"
+	file_of[local]=$work/local
+	tar -C /usr -cf "$work/tree.tar" include share/doc 2>/dev/null
+	files=$(tar -tf "$work/tree.tar" | wc -l)
+	figure "ext4 on loop: untar of $files files, and sync" files/s local ">= 0.8"
+	figure "ext4 on loop: rm -r of them, and sync" files/s local ">= 0.8"
+	figure "ext4 on loop: sqlite transactions, synchronous=FULL" /s local ">= 1.0"
+	figure "ext4 on loop: fio 4 KiB 70/30, depth 8, fsync each 16" /s local ">= 0.8"
+	for who in local 1m 64k; do
+		loop_up "${file_of[$who]}" || return 1
+		mkfs.ext4 -q -E lazy_itable_init=0,nodiscard "$loop"
+		mount_fs "$loop" "$work/fs.$who"
+	done
+	for round in $(rounds); do
+		[ "$round" -le 3 ] || break
+		for who in local 1m 64k; do on_ext4 "$who" "$work/fs.$who"; done
+	done
+	umount "$work"/fs.*
+}
+on_ext4() { # WHO DIRECTORY
+	local d=$2
+	run "$1" took sh -c "tar -C $d -xf $work/tree.tar && sync -f $d"
+	rec "ext4 on loop: untar of $files files, and sync" "$1" "$(rate "$files")"
+	run "$1" took sh -c "rm -r $d/include $d/share && sync -f $d"
+	rec "ext4 on loop: rm -r of them, and sync" "$1" "$(rate "$files")"
+	rm -f "$d/db"*
+	sqlite3 "$d/db" 'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(a INTEGER PRIMARY KEY, b);' >/dev/null
+	[ -s "$work/sql" ] || {
+		echo 'PRAGMA synchronous=FULL;'
+		seq 1000 | awk '{ print "INSERT INTO t(b) VALUES (randomblob(300));" }'
+	} >"$work/sql"
+	run "$1" took sqlite3 "$d/db" ".read $work/sql"
+	rec "ext4 on loop: sqlite transactions, synchronous=FULL" "$1" "$(rate 1000)"
+	[ -s "$d/fio" ] || fallocate -l 256m "$d/fio"
+	run "$1" fio_json "$d/fio" randrw 4k 8 --rwmixread=70 --fsync=16 --size=256m
+	rec "ext4 on loop: fio 4 KiB 70/30, depth 8, fsync each 16" "$1" "$(val perSec)"
+}
+rate() { val seconds | awk -v n="$1" '{ printf "%.1f", n / $1 }'; }
+
+# 19  a network that fails: cold reads
+row_19() {
+	local n=2000 when what="cold 4 KiB read, depth 32, 20 ms, faults"
+	server 20
+	raw -c 32 -n $n -s 65536 -p 64k- put "$url/bkt" >/dev/null
+	disk 64k blockSize=64k blockCacheSize=1g
+	figure "$what: p99" us fault-free "<= 3"
+	figure "$what: rate" /s fault-free ">= 0.9"
+	for round in $(rounds); do
+		[ "$round" -le 3 ] || break
+		for when in fault-free faults; do
+			again 64k
+			[ $when = fault-free ] || fault $'get:rate=0.01:stall=5s\nget:rate=0.01:503\nget:rate=0.001:reset'
+			run 64k iolat -r -d -1 -t 32 -T 60 -S 65536 -n $n "$file"
+			no_fault
+			rec "$what: p99" $when "$(val p99us)"
+			rec "$what: rate" $when "$(val perSec)"
+		done
+	done
+	use_disk 64k
+	remark "$(counter get_retried) GETs sent again in the last round"
+}
