@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cachemgr/cm.h"
+#include "cachemgr/commit.h"
 #include "cachemgr/journal.h"
 #include "common/cachelayout.h"
 #include "common/check.h"
@@ -89,9 +90,11 @@ write_entry(struct cachemgr *cm, uint32_t slot, const uint8_t entry[ENTRY])
 
 	if (atomic_load(&cm->st->cache_broken) == 0)
 		error = pwrite_full(cm->cache_fd, entry, ENTRY, at);
-	/* An entry that is missing costs a download; one that stays in error is caught by W2, W3. */
-	if (error < 0)
+	/* An entry that stays although it was struck out would be believed after a restart. */
+	if (error < 0) {
 		log_err(error, "cannot write the side table of the cache file");
+		commit_cache_fault(cm, error);
+	}
 }
 
 void
