@@ -22,10 +22,12 @@
 #include "common/durable.h"
 #include "common/inject.h"
 #include "common/log.h"
+#include "common/timeutil.h"
 #include "ipc/shm.h"
 
 #define SUPER_BYTES  512
 #define NAME_MAX_LEN 400
+#define LOCK_WAIT_US (5 * US_PER_S)
 
 struct super { /* decoded */
 	uint32_t version, block_size, nslots, token, state;
@@ -237,6 +239,21 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 	return (format_file(cf, c, shm, why, why_len));
 }
 
+/* The cache manager of an s3backerd that has just been killed may still be committing. */
+static bool
+lock_file(int fd)
+{
+	uint64_t deadline = deadline_in_us(LOCK_WAIT_US);
+	const struct timespec pause = {.tv_nsec = 20000000};
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || deadline_passed(deadline))
+			return (false);
+		(void)nanosleep(&pause, NULL);
+	}
+	return (true);
+}
+
 static int
 open_file(
     struct cachefile *cf, const struct conf *c, const struct shm *shm, char *why, size_t why_len)
@@ -249,7 +266,7 @@ open_file(
 	if (cf->fd < 0)
 		return (refuse(why, why_len, -errno, "cannot open the cache file %s: %s",
 		    c->cache_file, strerror(errno)));
-	if (flock(cf->fd, LOCK_EX | LOCK_NB) < 0)
+	if (!lock_file(cf->fd))
 		return (refuse(why, why_len, -EBUSY,
 		    "%s: cache file is in use by another running disk", c->cache_file));
 	if (fstat(cf->fd, &st) < 0)

@@ -95,7 +95,7 @@ void role_start(struct role_env *);
 int role_ready(struct role_env *, const char *text);
 _Noreturn void role_fail(struct role_env *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* True once s3backerd has closed its end of the socket, or died. */
+/* True once s3backerd has closed its end of the socket, or died, and no other is expected. */
 bool role_orphaned(const struct role_env *);
 
 /* ---- packets: both sides ---------------------------------------------------------------- */

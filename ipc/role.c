@@ -17,9 +17,11 @@
 #include "common/check.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/timeutil.h"
 #include "ipc/bell.h"
 #include "ipc/proc_table.h"
 #include "ipc/shm.h"
+#include "ipc/state.h"
 
 volatile sig_atomic_t role_stop_requested;
 static struct role_env *the_env; /* for the signal handler, which gets no argument */
@@ -233,7 +235,13 @@ role_fail(struct role_env *env, const char *fmt, ...)
 bool
 role_orphaned(const struct role_env *env)
 {
+	static uint64_t since;
 	struct pollfd p = {.fd = env->ctl_fd, .events = POLLRDHUP};
 
-	return (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0);
+	if (poll(&p, 1, 0) <= 0 || (p.revents & (POLLHUP | POLLRDHUP | POLLERR)) == 0)
+		return (false);
+	/* Another one may be on its way to take the disk over; it ends us first. */
+	if (since == 0)
+		since = now_us();
+	return (env->state == NULL || now_us() - since >= atomic_load(&env->state->linger_us));
 }

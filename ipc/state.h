@@ -31,6 +31,7 @@ struct ipc_state {
 	_Atomic uint32_t flush_to_bucket; /* what FLUSH waits for */
 	_Atomic uint32_t stopping;	  /* 1: roles finish and leave */
 	_Atomic uint64_t started_us;	  /* monotonic */
+	_Atomic uint64_t linger_us;	  /* how long roles outlive s3backerd: another may come */
 
 	/* cachemgr: the throttle the frontend obeys */
 	alignas(64) _Atomic uint64_t write_rate; /* bytes/s for all writers, 0 = no limit */

@@ -306,6 +306,23 @@ role_died(struct super *s, struct role *r, int wait_status)
 }
 
 void
+bury_strangers(struct super *s)
+{
+	for (uint32_t i = PROC_FRONTEND; i < s->nprocs; i++) {
+		struct proc_slot *p = shm_proc(&s->shm, i);
+		struct role *r = &s->role[i];
+
+		r->bury_epoch = atomic_load(&p->epoch);
+		r->state = ROLE_WAITING;
+		atomic_store(&p->pid, 0);
+		atomic_store(&p->run, PROC_DEAD);
+		atomic_fetch_add(&p->restarts, 1);
+		if (i != PROC_CACHEMGR)
+			tell_cachemgr(s, r);
+	}
+}
+
+void
 bury_children(struct super *s)
 {
 	int status;

@@ -30,6 +30,9 @@ bool	bury_is_done(const struct super *, uint32_t proc, uint32_t epoch);
 void	bury_confirmed(struct super *, uint32_t proc, uint32_t epoch);
 uint64_t bury_timers(struct super *, uint64_t now);
 
+/* In a successor after a death: the roles of the one before are dead, and ours are to start. */
+void	bury_strangers(struct super *);
+
 /* SIGTERM, and SIGKILL when it is still there after `limit_us`. */
 void	bury_ask_to_leave(struct super *, struct role *, uint64_t limit_us);
 bool	bury_nobody_left(const struct super *);

@@ -29,6 +29,7 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/mount.h"
+#include "supervisor/notify.h"
 #include "supervisor/phase.h"
 #include "supervisor/pidlock.h"
 #include "supervisor/sizes.h"
@@ -304,6 +305,7 @@ disk_run(struct super *s)
 		super_fail(s, "%s", strerror(-r));
 		return (r);
 	}
+	(void)notify_timers(s, now_us()); /* the questions to the store may take their time */
 	warn_about_old_kernel(s);
 	if ((r = ask_store(s)) < 0 || (r = set_cache_aside(s)) < 0)
 		return (r);

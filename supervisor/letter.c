@@ -17,6 +17,7 @@
 
 #include "supervisor/command.h"
 #include "supervisor/control.h"
+#include "supervisor/mount.h"
 #include "supervisor/options.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
@@ -258,6 +259,26 @@ bool
 letter_fits(const struct letter *l)
 {
 	return (number(l->json, "ipc") == IPC_VERSION);
+}
+
+bool
+letter_is_about(const struct letter *l, const char *config)
+{
+	const char *theirs =
+	    json_string_value(json_object_get(json_object_get(l->json, "options"), "config"));
+
+	return (theirs != NULL && strcmp(theirs, config) == 0);
+}
+
+void
+letter_forget_mount(const struct letter *l, const char *config)
+{
+	const char *dir = json_string_value(json_object_get(l->json, "mountPoint"));
+	struct mount_entry e;
+
+	if (dir != NULL && mount_find(dir, &e) == 0 && strcmp(e.type, MOUNT_TYPE) == 0 &&
+	    strcmp(e.source, config) == 0)
+		mount_detach(dir);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -34,6 +34,10 @@ void	letter_free(struct letter *);	/* wipes the secrets; idempotent */
 
 /* Does the segment of its writer fit this program? */
 bool	letter_fits(const struct letter *);
+/* Is it about the disk of this configuration? */
+bool	letter_is_about(const struct letter *, const char *config);
+/* The mount of a disk that nobody can go on with is taken away. */
+void	letter_forget_mount(const struct letter *, const char *config);
 /* The command line of the writer: before the configuration is read. */
 int	letter_read_options(const struct letter *, struct super *);
 /* The rest, but for descriptors and people.  The configuration is read already. */

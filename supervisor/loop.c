@@ -24,6 +24,7 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/helper.h"
+#include "supervisor/notify.h"
 #include "supervisor/phase.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
@@ -154,6 +155,7 @@ super_run(struct super *s)
 		deadline = min_u64(deadline, phase_timers(s, now));
 		deadline = min_u64(deadline, helper_timers(s, now));
 		deadline = min_u64(deadline, control_timers(s, now));
+		deadline = min_u64(deadline, notify_timers(s, now));
 		if (s->phase == PHASE_OVER)
 			break;
 		w.n = 0;

@@ -21,6 +21,7 @@
 #include "supervisor/helper.h"
 #include "supervisor/holders.h"
 #include "supervisor/mount.h"
+#include "supervisor/notify.h"
 #include "supervisor/start.h"
 #include "supervisor/status.h"
 #include "supervisor/stop.h"
@@ -121,6 +122,8 @@ phase_probed(struct super *s, int err)
 	    &shm_state(&s->shm)->disk_state, &starting, DISK_RUNNING);
 	log_info("the disk is ready: file=%s", s->file);
 	start_report_success(s);
+	notify_keep(s);
+	notify_ready(s);
 	if (s->stop_wanted)
 		(void)phase_stop(s, s->keep_dirty);
 }
@@ -332,8 +335,15 @@ phase_go_on(struct super *s, bool by_exec)
 	s->phase = PHASE_RUNNING;
 	s->was_running = s->mounted = true;
 	log_info("going on with the disk: version=%s file=%s", S3B_VERSION, s->file);
-	if (!by_exec)
+	notify_keep(s);
+	notify_ready(s);
+	if (!by_exec) {
+		if (!is_mounted_here(s) || !mount_alive(s->handed.fuse)) {
+			log_info("it was unmounted meanwhile");
+			mount_left(s);
+		}
 		return;
+	}
 	s->restart_next = PROC_FRONTEND;
 	restart_step(s);
 }

@@ -21,6 +21,7 @@
 #include "common/role.h"
 #include "common/timeutil.h"
 
+#include "supervisor/notify.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
 
@@ -98,8 +99,12 @@ spawn_find_all(char *buf, size_t len)
 static bool
 env_may_pass(const char *var, const char *role)
 {
-	if (strncmp(var, "S3BACKERD_", 10) == 0 || strncmp(var, "NOTIFY_SOCKET=", 14) == 0)
-		return (false);
+	static const char *const ours[] = {
+	    "S3BACKERD_", "NOTIFY_SOCKET=", "LISTEN_", "WATCHDOG_", "FDSTORE="};
+
+	for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strncmp(var, ours[i], strlen(ours[i])) == 0)
+			return (false);
 	return (strncmp(var, "AWS_", 4) != 0 || strcmp(role, "uploader") == 0);
 }
 
@@ -199,7 +204,7 @@ spawn_program(const char *role, int *ret_sock, int *ret_err_fd, pid_t *ret_pid)
 		return (-errno);
 	if (pid == 0)
 		become_program(path, env, theirs, err_write, self,
-		    strcmp(role, "cachemgr") == 0 ? 0 : SIGTERM);
+		    strcmp(role, "cachemgr") == 0 || notify_wanted() ? 0 : SIGTERM);
 	*ret_pid = pid;
 	*ret_sock = fd_take(&ours);
 	if (ret_err_fd != NULL)

@@ -4,7 +4,8 @@
  *
  * A role gets one descriptor, ROLE_CTL_FD; the rest reaches it in HELLO, and every other
  * descriptor here is close-on-exec.  It gets SIGTERM when s3backerd dies (not cachemgr, to which
- * that means "a successor goes on": it sees the socket end and commits), is marked as a process
+ * that means "a successor goes on": it sees the socket end and commits; nor anyone where systemd may
+ * start another s3backerd, notify.h), is marked as a process
  * that the kernel's write-back may depend on (PR_SET_IO_FLUSHER), and inherits the environment
  * without the variables that hold keys; uploaders alone keep the AWS ones.
  *

@@ -26,6 +26,7 @@
 #include "supervisor/control.h"
 #include "supervisor/disk.h"
 #include "supervisor/handover.h"
+#include "supervisor/inherit.h"
 #include "supervisor/mount.h"
 #include "supervisor/pidlock.h"
 #include "supervisor/spawn.h"
@@ -174,6 +175,18 @@ open_control(struct super *s)
 	if (r < 0)
 		super_fail(s, "control socket %s: %s", s->paths.sock, strerror(-r));
 	return (r);
+}
+
+/* The same for a disk that is mounted already. */
+static int
+preflight_inherited(struct super *s)
+{
+	int r;
+
+	if ((r = lock_pid_file(s)) < 0 || (r = check_programs(s)) < 0 || (r = check_user(s)) < 0 ||
+	    (r = check_privilege(s)) < 0 || (r = read_secrets(s)) < 0 || (r = open_control(s)) < 0)
+		return (r);
+	return (0);
 }
 
 /* What can be found out without the store and without leaving anything behind. */
@@ -333,15 +346,31 @@ go_on(struct super *s)
 	return (s->fail != NULL ? EXIT_FAILED : EXIT_DONE);
 }
 
+/* From the one that died, with what systemd has kept of it. */
+static int
+take_over(struct super *s)
+{
+	int r = inherit_adopt(s);
+
+	if (r < 0) {
+		super_fail(s, "cannot take the disk over: %s", strerror(-r));
+		return (r);
+	}
+	start_report_success(s);
+	return (disk_go_on(s, false));
+}
+
 int
 start_disk(struct super *s)
 {
 	int code = EXIT_FAILED, r;
+	bool inherited;
 
 	if (s->letter != NULL)
 		return (go_on(s));
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	r = preflight(s);
+	inherited = inherit_take(s);
+	r = inherited ? preflight_inherited(s) : preflight(s);
 	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)
 		return (code);
 	/* Until the user has been told, what matters is told by the pipe, not by the log. */
@@ -350,7 +379,7 @@ start_disk(struct super *s)
 	if (r == 0) {
 		(void)pidlock_write(s->pid_fd);
 		log_notes(s);
-		r = disk_run(s);
+		r = inherited ? take_over(s) : disk_run(s);
 	}
 	disk_end(s);
 	if (s->fail != NULL && !s->was_running)

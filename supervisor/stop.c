@@ -20,6 +20,7 @@
 #include "supervisor/command.h"
 #include "supervisor/helper.h"
 #include "supervisor/mount.h"
+#include "supervisor/notify.h"
 #include "supervisor/phase.h"
 #include "supervisor/status.h"
 #include "supervisor/super.h"
@@ -51,6 +52,7 @@ stop_begin_ending(struct super *s)
 	if (s->phase >= PHASE_ENDING)
 		return;
 	s->phase = PHASE_ENDING;
+	notify_drop(s);
 	note_what_is_left(s);
 	helper_kill(s);
 	if (s->mounted)
@@ -96,6 +98,7 @@ stop_begin_drain(struct super *s)
 	struct role *fe = &s->role[PROC_FRONTEND];
 
 	s->phase = PHASE_DRAINING;
+	notify_drop(s);
 	if (!s->conf->drain_on_stop && s->conf->cache_file != NULL)
 		s->keep_dirty = true;
 	atomic_store(&shm_state(&s->shm)->disk_state, DISK_STOPPING);

@@ -186,6 +186,8 @@ struct super {
 	bool		 left_changes;	/* these, or blocks that are still to be deleted */
 	bool		 was_running;	/* it got as far as RUNNING */
 	char		*fail;		/* why the disk ends; NULL: because it was asked to */
+	enum phase	 told_phase;	/* notify.h: what systemd was told, when to tell it more */
+	uint64_t	 tell_us, watchdog_us;
 	uint32_t	 restart_next;	/* next row that `restart` replaces; 0: none under way */
 };
 
