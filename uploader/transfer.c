@@ -316,7 +316,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	t->op.payload = &t->payload;
 	if (verifies(&t->w)) {
 		t->w.unknown = true;
-		t->w.land_us = now_us() + up->settle_us;
+		t->w.land_us = now_us() + min_u64(up->settle_us, IPC_LANDING_US);
 	}
 	t->w.attempt = put_attempt;
 	payload_make(up->jobs, &t->payload);

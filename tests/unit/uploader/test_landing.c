@@ -18,7 +18,7 @@ static bool
 start(void)
 {
 	const char *conf[] = {"bucket=bkt", server.url, "accessId=AKID", "accessKey=SECRET",
-	    "timeout=2s", "initialRetryPause=10", "maxRetryPause=1500", "mountPoint=/mnt",
+	    "timeout=20s", "initialRetryPause=10", "maxRetryPause=1500", "mountPoint=/mnt",
 	    "size=16m", "blockSize=16k", "user=root", NULL};
 
 	return (pool_start(&pool, 1, 1024, BLOCK, 16, conf));
@@ -98,6 +98,8 @@ put(uint64_t block, uint64_t v, uint16_t flags)
 static void
 late_puts(void)
 {
+	uint64_t began;
+
 	pool_fill(&pool, 0, 1, 1);
 	die_with(IPC_PUT, 1, "put:nth=1:" LATE);
 	is_int(put(1, 2, 0), 0, "without the flag: PUT");
@@ -105,7 +107,10 @@ late_puts(void)
 
 	pool_fill(&pool, 0, 2, 1);
 	die_with(IPC_PUT, 2, "put:nth=1:" LATE);
+	began = now_us();
 	is_int(put(2, 2, IPC_F_VERIFY), 0, "VERIFY: PUT");
+	ok(now_us() - began < 2 * IPC_LANDING_US, "which takes a while, but no timeout: %u ms",
+	    (unsigned)((now_us() - began) / 1000));
 	is_int(version(2), 2, "stays");
 
 	pool_fill(&pool, 0, 3, 1);
