@@ -93,12 +93,17 @@ role_recv(int sock, enum role_packet *ret_type, void *buf, size_t size, int *fds
 	char ctl[CMSG_SPACE(sizeof(int) * ROLE_MAX_FDS)];
 	struct msghdr mh = {
 	    .msg_iov = iov, .msg_iovlen = 2, .msg_control = ctl, .msg_controllen = sizeof(ctl)};
+	bool reset = false;
 	unsigned n;
 	ssize_t len;
 
-	do
+	for (;;) {
 		len = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-	while (len < 0 && errno == EINTR);
+		if (len >= 0 || (errno != EINTR && (errno != ECONNRESET || reset)))
+			break;
+		/* The peer left without reading all that we sent.  Its last words lie behind that. */
+		reset = errno == ECONNRESET;
+	}
 	if (len < 0)
 		return (errno == ECONNRESET ? -EPIPE : -errno);
 	if (len == 0)
