@@ -14,7 +14,8 @@
  *	put and get move whole objects; range reads 4 KiB of one object after the other, at random.
  *
  * Signatures are the uploader's own (uploader/s3_sign.c), so the effort of signing is the same.
- * What a body is, is of no interest here: it comes from one buffer, and goes nowhere.
+ * What a body is, is of no interest here: it comes from one buffer, and goes nowhere.  Objects get
+ * a CRC-32 as ours have, so that a disk can read them as its own; it is computed once.
  * Prints one line of JSON.  cpu is that of all processes; latencies are from start to last byte.
  */
 #include <curl/curl.h>
@@ -45,7 +46,7 @@ static uint64_t count = 64, size = 1u << 20, first;
 static double limit_s = 1e9;
 static bool hash_bodies = true;
 static const char *prefix = "", *cacert, *base;
-static char host[256], bucket[256], id[128], secret[128];
+static char host[256], bucket[256], id[128], secret[128], crc_text[9];
 static uint8_t *body;
 static struct sign_cache cache;
 
@@ -128,15 +129,15 @@ static struct curl_slist *
 sign(const char *path)
 {
 	char hash[65], date[17], auth[SIGN_AUTH_SIZE];
-	struct sign_header h[] = {
-	    {"host", host}, {"x-amz-content-sha256", hash}, {"x-amz-date", date}};
+	struct sign_header h[] = {{"host", host}, {"x-amz-content-sha256", hash},
+	    {"x-amz-date", date}, {"x-amz-checksum-crc32", crc_text}};
 	struct sign_key key = {.id = id, .secret = secret, .region = "us-east-1"};
 	struct sign_request r = {.method = mode == PUT ? "PUT" : "GET",
 	    .path = path,
 	    .payload_sha256 = hash,
 	    .date = date,
 	    .header = h,
-	    .nheaders = 3};
+	    .nheaders = mode == PUT ? 4 : 3};
 	struct curl_slist *list = NULL;
 	time_t t = time(NULL);
 
@@ -147,6 +148,8 @@ sign(const char *path)
 	add(&list, "x-amz-content-sha256", hash);
 	add(&list, "x-amz-date", date);
 	add(&list, "Authorization", auth);
+	if (mode == PUT)
+		add(&list, "x-amz-checksum-crc32", crc_text);
 	return (curl_slist_append(list, "Expect:"));
 }
 
@@ -363,6 +366,7 @@ arguments(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	uint8_t crc[4];
 	uint64_t slots;
 	double start;
 
@@ -378,6 +382,8 @@ main(int argc, char **argv)
 		die("no memory");
 	for (uint64_t i = 0; i < size; i++)
 		body[i] = (uint8_t)random();
+	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, body, size);
+	sign_base64(crc, 4, crc_text);
 	start = now();
 	for (unsigned i = 0; i < processes; i++)
 		if (fork() == 0) {

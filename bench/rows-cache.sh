@@ -89,7 +89,7 @@ row_3() {
 
 # Contenders with a file: pass-through, and ours with a cache file on the same file system.
 filed_up() {
-	server "${1:-0}"
+	server 0
 	null_up pass -s $((2 * MIB * MB)) -p "$work/pass.file"
 	disk 1m blockCacheFile="$work/cache.1m" blockCacheSize=$((MIB * 3))m
 	disk 64k blockSize=64k blockCacheFile="$work/cache.64k" blockCacheSize=$((MIB * 3))m

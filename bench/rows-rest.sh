@@ -13,7 +13,7 @@ row_15() {
 	null_up null -s $((MIB * MB))
 	disk plain blockCacheSize=$((MIB * 3))m
 	disk zstd blockCacheSize=$((MIB * 3))m compress=zstd
-	disk aes blockCacheSize=$((MIB * 3))m encrypt=AES-128-CBC password=bench
+	disk aes blockCacheSize=$((MIB * 3))m compress=zstd encrypt=AES-128-CBC password=bench
 	figure "$what, cached 1 MiB reads" s null "<= 1.3"
 	figure "$what, upload plain" s raw "<= 1.25"
 	figure "$what, upload zstd and AES" s raw "<= 1.25 of raw + libraries"
