@@ -2,16 +2,20 @@
 /*
  * disk.c -- disks under test: their files, their processes, their death.
  *
- * Every process below us except forgetfs belongs to a disk: we are the subreaper, so none escapes.
+ * Every process below us except forgetfs belongs to a disk: we are process 1 of our namespace, so none
+ * escapes.
  * Threads: main only.
  */
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,7 +43,6 @@ int
 place_make(struct place *p, const char *dir, const char *cache, const char *link_path)
 {
 	char run[PATH_MAX + 8];
-	FILE *f;
 
 	(void)snprintf(p->dir, sizeof(p->dir), "%s", dir);
 	if ((size_t)snprintf(p->conf, sizeof(p->conf), "%s/conf", dir) >= sizeof(p->conf) - 16)
@@ -55,15 +58,23 @@ place_make(struct place *p, const char *dir, const char *cache, const char *link
 	(void)mkdir(p->mnt, 0700);
 	(void)mkdir(p->bucket, 0700);
 	(void)mkdir(run, 0700);
-	if ((f = fopen(p->conf, "we")) == NULL)
+	return (place_conf(p));
+}
+
+int
+place_conf(const struct place *p)
+{
+	FILE *f = fopen(p->conf, "we");
+
+	if (f == NULL)
 		return (-errno);
 	(void)fprintf(f,
-	    "bucket = file://%s\nmountPoint = %s\nrunDir = %s\nsize = %llu\nblockSize = %u\n"
+	    "bucket = file://%s\nmountPoint = %s\nrunDir = %s/run\nsize = %llu\nblockSize = %u\n"
 	    "blockCacheFile = %s\nblockCacheSize = %u\nblockCacheWriteDelay = %ums\n"
-	    "uploaders = 1\nlistBlocks = %s\nlogTo = %s\nlogLevel = info\n",
-	    p->link, p->mnt, run, (unsigned long long)shape.nblocks * shape.block_size,
+	    "uploaders = 1\nlistBlocks = %s\nflushTo = %s\nlogTo = %s\nlogLevel = info\n",
+	    p->link, p->mnt, p->dir, (unsigned long long)shape.nblocks * shape.block_size,
 	    shape.block_size, p->cache, shape.slots, shape.delay_ms, shape.list ? "yes" : "no",
-	    p->log);
+	    shape.to_bucket ? "bucket" : "cache", p->log);
 	return (fclose(f) == 0 ? 0 : -errno);
 }
 
@@ -88,6 +99,58 @@ disk_read(const struct place *p, uint8_t *ret_disk)
 	}
 	(void)close(fd);
 	return (0);
+}
+
+/* ---- a world of our own ------------------------------------------------------------------ */
+
+static char boot_file[PATH_MAX];
+
+/*
+ * Namespaces of processes and mounts: when we end, in whatever way, all the rest ends with us, and
+ * nothing stays mounted.  Returns in the child, which is process 1 there; the parent waits.
+ */
+void
+world_enter(void)
+{
+	pid_t child;
+	int status;
+
+	opt.id = (unsigned)getpid();
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0 || (child = fork()) < 0)
+		err(2, "no namespaces (root is needed)");
+	if (child > 0) {
+		while (waitpid(child, &status, 0) < 0)
+			if (errno != EINTR)
+				exit(2);
+		exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("proc", "/proc", "proc", 0, NULL) < 0)
+		err(2, "no /proc of our own");
+	/*
+	 * After a power cut the machine boots anew, and the product asks the kernel which boot it is.
+	 * Here the answer is a file of ours.
+	 */
+	(void)snprintf(boot_file, sizeof(boot_file), "%.4000s/powercut.%u.boot", opt.base, opt.id);
+	boot_new();
+	if (mount(boot_file, "/proc/sys/kernel/random/boot_id", NULL, MS_BIND, NULL) < 0)
+		err(2, "cannot choose the boot id");
+	(void)unlink(boot_file); /* the mount keeps it */
+	(void)snprintf(boot_file, sizeof(boot_file), "/proc/sys/kernel/random/boot_id");
+}
+
+void
+boot_new(void)
+{
+	static unsigned boots;
+	FILE *f = fopen(boot_file, "w");
+
+	boots++;
+	if (f == NULL || fprintf(f, "%08x-0000-4000-8000-%012x\n", boots * 2654435761u, boots) < 0)
+		fail("%s: cannot be written", boot_file);
+	if (f != NULL)
+		(void)fclose(f);
 }
 
 /* ---- processes --------------------------------------------------------------------------- */
@@ -302,4 +365,14 @@ disk_ctl(const struct place *p, const char *word)
 
 	(void)snprintf(program, sizeof(program), "%s/s3backerctl", opt.bin);
 	return (disk_run(argv, p->log));
+}
+
+int
+disk_status(const struct place *p, const char *out)
+{
+	char program[PATH_MAX];
+	const char *argv[] = {program, "-c", p->conf, "--json", "status", NULL};
+
+	(void)snprintf(program, sizeof(program), "%s/s3backerctl", opt.bin);
+	return (disk_run(argv, out));
 }

@@ -138,6 +138,7 @@ evidence_check(const char *dir, const char *work, bool cold)
 		free(disk);
 		return;
 	}
+	boot_new();
 	if (disk_start(&p) < 0)
 		fail("%s: the disk does not start: see %s", dir, p.log);
 	else if ((error = disk_read(&p, disk)) < 0)

@@ -2,13 +2,15 @@
 /*
  * powercut.c -- cuts the power of a disk again and again, and looks at what is left.
  *
- *	powercut [-n CUTS] [-s SEED] [-i IMAGES] [-l CHAIN] [-d DIR] [-b BIN] [-RkvL]
+ *	powercut [-n CUTS] [-s SEED] [-i IMAGES] [-l CHAIN] [-d DIR] [-b BIN] [-f FAULT] [-RkvL]
  *	powercut -e EVIDENCE [-b BIN]		check what a failed run has kept once more
  *
  *	-n CUTS	  power cuts to do (100), each counts that was checked
  *	-i IMAGES post-cut images made of each moment beside the one the disk goes on with (3)
  *	-l CHAIN  cuts one disk lives through before a new one is made (10)
  *	-d DIR	  where the work is done (/dev/shm, so that real syncs cost nothing)
+ *	-f FAULT  the disk under the cache fails before each cut: enospc readonly eio-write eio-fsync
+ *		  eio-some eio-once eio-read eio-all
  *	-R	  no cuts during recovery
  *	-k	  keep the work directory    -v   say more
  *	-L	  forgetfs lies: syncs do nothing.  Such a run must fail.
@@ -23,7 +25,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -119,14 +120,17 @@ choose_shape(uint64_t seed)
 		shape.nblocks = 256;
 	shape.slots = rng_next(&r) % 3 == 0 ? shape.nblocks + 16 : shape.nblocks / 3 + 12;
 	shape.delay_ms = delays[rng_next(&r) % 5];
-	shape.direct = rng_next(&r) % 2 == 0;
+	/* A mapped page that could not be written back is forgotten by the kernel: not our matter. */
+	shape.direct = rng_next(&r) % 2 == 0 || opt.fault != NULL;
 	shape.list = rng_next(&r) % 2 == 0;
+	shape.to_bucket = rng_next(&r) % 5 == 0;
 	shape.threads = 2 + rng_next(&r) % 3;
 	shape.per_block = shape.block_size / SECTOR;
 	shape.sectors = shape.nblocks * shape.per_block;
-	note("seed %llu: block=%u blocks=%u slots=%u delay=%ums %s threads=%u list=%d",
+	note("seed %llu: block=%u blocks=%u slots=%u delay=%ums %s threads=%u list=%d flushTo=%s",
 	    (unsigned long long)seed, shape.block_size, shape.nblocks, shape.slots, shape.delay_ms,
-	    shape.direct ? "direct" : "buffered", shape.threads, shape.list);
+	    shape.direct ? "direct" : "buffered", shape.threads, shape.list,
+	    shape.to_bucket ? "bucket" : "cache");
 }
 
 /* Runs until a sync or a write from now, which hangs then. */
@@ -152,7 +156,9 @@ power_off(const struct place *p, uint64_t seed)
 {
 	disk_kill_begin();
 	(void)forget("cut %llu auto", (unsigned long long)seed);
+	(void)forget("fault none");
 	disk_kill_end(p);
+	boot_new();
 }
 
 /* The recovery is cut, too, after some writes. */
@@ -185,7 +191,9 @@ look_at_live_disk(const struct place *p, const char *evidence)
 	uint8_t *disk = malloc((size_t)shape.sectors * SECTOR);
 	int error;
 
-	if (disk == NULL || disk_start(p) < 0)
+	/* A disk may be told to flush elsewhere from one start to the next. */
+	shape.to_bucket = mix64(shape.seed, cuts_done) % 4 == 0;
+	if (disk == NULL || place_conf(p) < 0 || disk_start(p) < 0)
 		fail("the disk does not start: see %s and %s", p->log, evidence);
 	else if ((error = disk_read(p, disk)) < 0)
 		fail("the disk cannot be read: %s", strerror(-error));
@@ -210,8 +218,15 @@ round_of(const struct place *p, const char *dir, unsigned round, uint64_t *rng)
 	char evidence[PATH_MAX], scratch[PATH_MAX];
 	uint64_t seed = mix64(shape.seed, round + 1);
 
-	if (work_start(p, seed) < 0) {
+	if (opt.fault != NULL) {
+		fault_round(p, seed);
+	} else if (work_start(p, seed) < 0) {
 		fail("cannot use the mounted file: %s", p->file);
+		return;
+	}
+	if (opt.fault != NULL && !failed() && rng_next(rng) % 4 == 0) {
+		fault_heal(p);
+		cuts_done++;
 		return;
 	}
 	run_to_the_cut(rng);
@@ -252,7 +267,7 @@ run_disk(uint64_t seed)
 	struct place p;
 
 	choose_shape(seed);
-	(void)snprintf(dir, sizeof(dir), "%.3000s/powercut.%d", opt.base, (int)getpid());
+	(void)snprintf(dir, sizeof(dir), "%.3000s/powercut.%u", opt.base, opt.id);
 	(void)snprintf(mnt, sizeof(mnt), "%.3900s/forgetfs", dir);
 	(void)snprintf(sock, sizeof(sock), "%.3900s/sock", dir);
 	(void)snprintf(log, sizeof(log), "%.3900s/forgetfs.log", dir);
@@ -276,6 +291,8 @@ run_disk(uint64_t seed)
 	if (failed()) {
 		printf("# again: powercut -s %llu -n %u -i %u -l %u%s\n", (unsigned long long)seed,
 		    opt.chain * (opt.images + 1), opt.images, opt.chain, opt.lie ? " -L" : "");
+		if (opt.fault != NULL)
+			printf("#        -f %s\n", opt.fault);
 		printf("# kept: %s (powercut -e %s/cut.N checks one image again)\n", dir, dir);
 	} else if (!opt.keep) {
 		(void)remove_tree(dir);
@@ -293,7 +310,7 @@ check_again(const char *evidence)
 	(void)snprintf(path, sizeof(path), "%.4000s/model", evidence);
 	if (model_load(path) < 0)
 		errx(2, "%s: no model", evidence);
-	(void)snprintf(scratch, sizeof(scratch), "%.3000s/powercut.%d", opt.base, (int)getpid());
+	(void)snprintf(scratch, sizeof(scratch), "%.3000s/powercut.%u", opt.base, opt.id);
 	evidence_check(evidence, scratch, true);
 	printf("# %s\n", failed() ? "still wrong" : "all is allowed");
 	if (failed())
@@ -321,7 +338,7 @@ main(int argc, char **argv)
 	struct timespec t0, t1;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:i:l:d:b:e:RkvL")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:i:l:d:b:e:f:RkvL")) != -1) {
 		switch (c) {
 		case 'n':
 			opt.cuts = (unsigned)strtoul(optarg, NULL, 0);
@@ -344,6 +361,11 @@ main(int argc, char **argv)
 		case 'e':
 			evidence = optarg;
 			break;
+		case 'f':
+			opt.fault = optarg;
+			if (!fault_known(optarg))
+				errx(2, "no fault %s", optarg);
+			break;
 		case 'R':
 			opt.crash_recovery = false;
 			break;
@@ -362,7 +384,7 @@ main(int argc, char **argv)
 	}
 	find_programs();
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	world_enter();
 	if (evidence != NULL)
 		return (check_again(evidence));
 	(void)clock_gettime(CLOCK_MONOTONIC, &t0);

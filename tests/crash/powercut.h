@@ -2,7 +2,7 @@
 /*
  * powercut.h -- what the files of powercut share; README.md says what it does.
  *
- * Process:  powercut; it is the subreaper of the disk's processes, so that it finds all of them.
+ * Process:  powercut, process 1 of a namespace of its own, in which it finds all that it starts.
  * Threads:  main, and the workers of work.c between work_start() and work_join().
  * Errors:   0 or -errno; fail() notes what is wrong with the disk, and the run ends.
  */
@@ -21,6 +21,7 @@ struct options {
 	const char *bin;  /* directory of the programs */
 	const char *base; /* where the work directory is made */
 	uint64_t seed;
+	unsigned id;	      /* in names of files */
 	unsigned cuts, chain; /* cuts in all; live cuts of one disk before a new one is made */
 	unsigned images;      /* post-cut images checked beside each live cut */
 	const char *fault;    /* of the cache disk while the workload runs; NULL: none */
@@ -34,7 +35,7 @@ struct shape {
 	uint32_t sectors, per_block;
 	uint32_t delay_ms, threads;
 	bool direct; /* O_DIRECT and AIO; else buffered and mapped */
-	bool list;
+	bool list, to_bucket;
 };
 
 struct place { /* one disk: a bucket, a cache file, a mount */
@@ -82,15 +83,24 @@ uint64_t work_flushes(void); /* completed, since the start of the program */
 
 /* ---- disk.c: processes */
 int place_make(struct place *, const char *dir, const char *cache, const char *link);
+void world_enter(void);
+void boot_new(void);		      /* the next start is after a power cut */
 int disk_start(const struct place *); /* waits until it is there */
 pid_t disk_start_begin(const struct place *);
 int disk_start_end(pid_t);
 void disk_stop_all(void); /* SIGSTOP to every process of every disk */
 void disk_kill_begin(void);
 void disk_kill_end(const struct place *);
+int place_conf(const struct place *); /* after a change of shape */
+int disk_status(const struct place *, const char *out);
 int disk_ctl(const struct place *, const char *word);
 int disk_read(const struct place *, uint8_t *ret_disk);
 int disk_run(const char *const argv[], const char *log);
+
+/* ---- faults.c */
+bool fault_known(const char *name);
+void fault_round(const struct place *, uint64_t seed); /* work runs, and the fault is there */
+void fault_heal(const struct place *);		       /* the end of it without a cut */
 
 /* ---- store.c: the bucket, a directory */
 int store_copy(const char *from, const char *to);
