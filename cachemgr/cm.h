@@ -317,8 +317,13 @@ void barrier_fail_all(struct cachemgr *, int status);
 bool barrier_covers(struct cachemgr *, uint64_t dirty_id);
 void super_handle(struct cachemgr *, const struct ipc_msg *);
 
+/* ---- settings.c ---- */
+void settings_max_dirty(struct cachemgr *, uint64_t slots); /* 0: no limit of the user's */
+int settings_change(struct cachemgr *, uint32_t key, uint64_t value); /* enum conf_id */
+
 /* ---- readahead.c ---- */
 int readahead_open(struct cachemgr *);
+void readahead_set(struct cachemgr *, uint32_t window, uint32_t trigger); /* UINT32_MAX, 0: as is */
 void readahead_miss(struct cachemgr *, uint32_t block, bool in_flight);
 void readahead_hit(struct cachemgr *, uint32_t block);
 void readahead_wasted(struct cachemgr *, uint32_t block); /* evicted unread */

@@ -143,12 +143,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	cm->max_dirty_age_us = env->conf->max_dirty_age_us;
 	slot_table_attach(&cm->tab, cm->shm);
 	slots = conf_max_dirty_slots(env->conf, cm->shm->geo.block_size);
-	/* Some slots must be able to take what is read while all the others are dirty. */
-	cm->max_dirty = cm->shm->geo.nslots - cm->shm->geo.nslots / 8 - 1;
-	if (slots > 0 && slots < cm->max_dirty)
-		cm->max_dirty = (uint32_t)slots;
-	if (cm->max_dirty == 0)
-		cm->max_dirty = 1;
+	settings_max_dirty(cm, slots);
 	open_cache(cm, &cf);
 	if ((r = attach_rings(cm)) < 0 || (r = sched_open(cm)) < 0 || (r = bop_open(cm)) < 0 ||
 	    (r = evict_open(cm)) < 0 || (r = readahead_open(cm)) < 0)

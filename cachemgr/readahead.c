@@ -31,23 +31,46 @@ struct readahead {
 	uint32_t window0, window_max, trigger;
 };
 
-int
-readahead_open(struct cachemgr *cm)
+static void
+limit_window(struct cachemgr *cm)
 {
-	struct readahead *ra = calloc(1, sizeof(*ra));
+	struct readahead *ra = cm->ra;
 	uint32_t max = WINDOW_MAX_BYTES >> cm->shm->block_shift;
 
-	if (ra == NULL)
-		return (-ENOMEM);
 	if (max > cm->max_transfers - cm->reserved)
 		max = cm->max_transfers - cm->reserved;
 	if (max > cm->shm->geo.nslots / 4)
 		max = cm->shm->geo.nslots / 4;
-	ra->window0 = cm->env->conf->read_ahead;
 	ra->window_max = max > ra->window0 ? max : ra->window0;
+}
+
+int
+readahead_open(struct cachemgr *cm)
+{
+	struct readahead *ra = calloc(1, sizeof(*ra));
+
+	if (ra == NULL)
+		return (-ENOMEM);
+	ra->window0 = cm->env->conf->read_ahead;
 	ra->trigger = cm->env->conf->read_ahead_trigger;
 	cm->ra = ra;
+	limit_window(cm);
 	return (0);
+}
+
+void
+readahead_set(struct cachemgr *cm, uint32_t window, uint32_t trigger)
+{
+	struct readahead *ra = cm->ra;
+
+	if (window != UINT32_MAX)
+		ra->window0 = window;
+	if (trigger != 0)
+		ra->trigger = trigger;
+	limit_window(cm);
+	/* Streams begin anew: those of now have windows of their own. */
+	for (unsigned i = 0; i < STREAMS; i++)
+		ra->stream[i].used_us = 0;
 }
 
 /* The stream a block belongs to: where it is expected, or within what was fetched for it. */
