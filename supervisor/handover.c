@@ -246,6 +246,8 @@ handover_trial(struct super *s)
 		return (HANDOVER_OTHER_VERSION);
 	}
 	r = l->conf == NULL ? -EPROTO : conf_deserialize(l->conf, l->conf_len, &old, &error);
+	if (r == 0)
+		r = letter_read_changes(l, s);
 	if (r == 0 && (r = check_changes(s, old, &error)) == 0)
 		r = restore_secrets(s, old, &error);
 	if (r == 0 && (r = spawn_find_all(path, sizeof(path))) < 0)
@@ -289,7 +291,8 @@ adopt(struct super *s, const struct conf *old, char **ret_error)
 {
 	int r;
 
-	if ((r = restore_secrets(s, old, ret_error)) < 0)
+	if ((r = letter_read_changes(s->letter, s)) < 0 ||
+	    (r = restore_secrets(s, old, ret_error)) < 0)
 		return (r);
 	if ((r = control_adopt(letter_fd(s->letter, "control"), &s->control)) < 0 ||
 	    (r = letter_read_disk(s->letter, s)) < 0 ||

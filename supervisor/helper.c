@@ -110,6 +110,9 @@ trial_ended(struct super *s, int wait_status)
 	text[n > 0 ? n : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	named = strncmp(text, name, strlen(name)) == 0;
+	if (text[0] == '\0' && WIFEXITED(wait_status))
+		(void)snprintf(text, sizeof(text), "the program says nothing and ends with %d",
+		    WEXITSTATUS(wait_status));
 	if (WIFSIGNALED(wait_status))
 		(void)snprintf(text, sizeof(text), "the program does not run: signal %s",
 		    sigabbrev_np(WTERMSIG(wait_status)));

@@ -19,6 +19,7 @@
 #include "supervisor/control.h"
 #include "supervisor/mount.h"
 #include "supervisor/options.h"
+#include "supervisor/set.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
 
@@ -103,6 +104,16 @@ options_letter(const struct options *opt)
 }
 
 static json_t *
+changes_letter(const struct super *s)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < s->nlive; i++)
+		(void)json_array_append_new(list, json_string(s->live[i]));
+	return (list);
+}
+
+static json_t *
 fds_letter(const struct super *s)
 {
 	const struct handed *h = &s->handed;
@@ -169,6 +180,7 @@ letter_write(const struct super *s, bool by_exec)
 	put_number(o, "size", s->size);
 	put_number(o, "nextReq", s->next_req);
 	put_number(o, "fuseMinor", s->fuse_minor);
+	(void)json_object_set_new(o, "live", changes_letter(s));
 	if (by_exec)
 		add_people(s, o);
 	return (o);
@@ -300,8 +312,27 @@ letter_read_options(const struct letter *l, struct super *s)
 
 	s->opt.foreground = json_is_true(json_object_get(o, "foreground"));
 	s->opt.noverrides = 0;
-	json_array_foreach(json_object_get(o, "overrides"), i, one) if (r == 0) r =
-	    options_add_one(&s->opt, json_string_value(one));
+	json_array_foreach(json_object_get(o, "overrides"), i, one)
+	{
+		/* As those of a command line it lives as long as the program. */
+		const char *text = json_string_value(one);
+		char *copy = text != NULL ? strdup(text) : NULL;
+
+		if (r == 0)
+			r = copy == NULL ? -ENOMEM : options_add_one(&s->opt, copy);
+	}
+	return (r);
+}
+
+int
+letter_read_changes(const struct letter *l, struct super *s)
+{
+	json_t *one;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(l->json, "live"), i, one) if (r == 0) r =
+	    set_again(s, json_string_value(one));
 	return (r);
 }
 

@@ -40,6 +40,8 @@ bool	letter_is_about(const struct letter *, const char *config);
 void	letter_forget_mount(const struct letter *, const char *config);
 /* The command line of the writer: before the configuration is read. */
 int	letter_read_options(const struct letter *, struct super *);
+/* What `s3backerctl set` had changed; the configuration is read already. */
+int	letter_read_changes(const struct letter *, struct super *);
 /* The rest, but for descriptors and people.  The configuration is read already. */
 int	letter_read_disk(const struct letter *, struct super *);
 /* Roles, clients, commands on their way: only by exec.  The segment is attached. */

@@ -26,6 +26,7 @@
 #include "supervisor/helper.h"
 #include "supervisor/notify.h"
 #include "supervisor/phase.h"
+#include "supervisor/set.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
 
@@ -189,6 +190,7 @@ super_close(struct super *s)
 	close_fd(&s->sig_fd);
 	close_fd(&s->mountinfo_fd);
 	close_fd(&s->parent_fd);
+	set_forget(s);
 	free(s->role);
 	free(s->file);
 	free(s->fail);

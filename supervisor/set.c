@@ -13,6 +13,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 
+#include "supervisor/notify.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
 
@@ -81,6 +82,58 @@ say(char **ret_text, const char *text)
 	return (*ret_text == NULL ? -ENOMEM : 0);
 }
 
+/* The last value of each key counts, for a successor whose configuration file does not have it. */
+static int
+remember(struct super *s, const char *key, const char *value)
+{
+	size_t n = strlen(key);
+	char *line = NULL, **grown;
+
+	if (asprintf(&line, "%s=%s", key, value) < 0)
+		return (-ENOMEM);
+	for (unsigned i = 0; i < s->nlive; i++)
+		if (strncmp(s->live[i], line, n + 1) == 0) {
+			free(s->live[i]);
+			s->live[i] = line;
+			return (0);
+		}
+	if ((grown = reallocarray(s->live, s->nlive + 1, sizeof(*grown))) == NULL) {
+		free(line);
+		return (-ENOMEM);
+	}
+	s->live = grown;
+	s->live[s->nlive++] = line;
+	return (0);
+}
+
+int
+set_again(struct super *s, const char *assignment)
+{
+	char *key = strdup(assignment), *value = key != NULL ? strchr(key, '=') : NULL;
+	char *error = NULL;
+	int r = value == NULL ? -EINVAL : 0;
+
+	if (r == 0) {
+		*value++ = '\0';
+		r = conf_set_live(s->conf, key, value, &error);
+	}
+	if (r == 0)
+		r = remember(s, key, value);
+	free(error);
+	free(key);
+	return (r);
+}
+
+void
+set_forget(struct super *s)
+{
+	for (unsigned i = 0; i < s->nlive; i++)
+		free(s->live[i]);
+	free(s->live);
+	s->live = NULL;
+	s->nlive = 0;
+}
+
 int
 set_key(
     struct super *s, const char *key, const char *value, struct ipc_msg *ret_msg, char **ret_text)
@@ -98,6 +151,9 @@ set_key(
 		return (id);
 	if ((r = remember_for_uploaders(s, id, value)) < 0)
 		return (r);
+	if ((r = remember(s, key, value)) < 0)
+		return (r);
+	notify_keep(s); /* the letter has changed */
 	log_info("changed: %s = %s", key, value);
 	if (id == CONF_logLevel) {
 		(void)log_set_level(value);

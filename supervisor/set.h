@@ -17,4 +17,8 @@ enum { SET_HERE, SET_BY_CACHEMGR };
 int	set_key(struct super *, const char *key, const char *value, struct ipc_msg *ret_msg,
 	    char **ret_text);
 
+/* A change made under the s3backerd before us; ours from now on. */
+int	set_again(struct super *, const char *assignment);
+void	set_forget(struct super *);
+
 #endif

@@ -153,6 +153,8 @@ struct super {
 	struct vault	*vault;		/* the uploaders' configuration, with secrets */
 	struct disk_paths paths;
 	int		 pid_fd;	/* lock of the pid file, see pidlock.h */
+	char		**live;		/* "key=value" of `s3backerctl set` */
+	unsigned	 nlive;
 	struct letter	*letter;	/* of the s3backerd before us; NULL: we are the first */
 	int		 parent_fd;	/* whoever typed `start` waits on it; -1: nobody */
 	char		*file;		/* the disk's file: MOUNTPOINT/file */

@@ -20,13 +20,14 @@ fds() { ls "/proc/$(disk_pid)/fd" | wc -l; }
 status_json() { s3backerctl -s "$run/$disk.sock" --json status; } # whatever the configuration says now
 pids() { status_json | jq -c '[.processes[] | select(.role != "s3backerd").pid]'; }
 refused() { # refused REGEX sentence
-	local out before
-	before=$(pids)
+	local out before fd
+	before=$(pids) fd=$(fds)
 	out=$("${3:-s3backerd}" -c "$conf" restart 2>&1)
 	is $? 1 "$2: refused"
 	has "$out" "$1" "$2: and why"
 	is "$(pids)" "$before" "$2: all processes are as they were"
 	is "$(status state)" running "$2: the disk goes on"
+	is "$(fds)" "$fd" "$2: no descriptor is left over"
 }
 
 under_load() {
@@ -41,7 +42,7 @@ under_load() {
 		# The next version of the program lies where this one was.
 		cp bin/s3backerd bin/new && mv bin/new bin/s3backerd
 		before=$(pids)
-		timeout 30 s3backerd -c "$conf" restart || break
+		timeout 30 s3backerd -c "$conf" restart || { disk_log 60; break; }
 		after=$(pids)
 		[ "$(jq -n "$before - $after | length")" = 4 ] || break
 	done
@@ -97,6 +98,28 @@ the_configuration() {
 	is "$(object conf-00000000 | sum)" "$(sum <put.tmp)" "and in the bucket"
 }
 
+# What was set while it runs counts until the stop.
+set_counts() {
+	write_conf set size=32m prefix=set- blockCacheSize=200 blockCacheWriteDelay=60s maxDirtyAge=5m
+	must_start
+	put "$file" 0 65536 x
+	wait_for 5 test "$(status cache.dirtyBlocks)" = 1
+	ok $? "a write delay of a minute: the block waits"
+	ctl set blockCacheWriteDelay 50ms
+	wait_for 10 is_clean
+	ok $? "set to 50 ms: it does not wait any more"
+	s3backerd -c "$conf" restart
+	ok $? "restart" || disk_log
+	put "$file" 0 65536 y
+	wait_for 10 is_clean
+	ok $? "it still does not"
+	stop_disk && start_disk
+	put "$file" 0 65536 z
+	! wait_for 2 is_clean 2>/dev/null
+	ok $? "after stop and start the file counts"
+	stop_disk
+}
+
 # A client that waits for something else goes on waiting.
 a_flush_goes_on() {
 	write_conf wait size=32m prefix=wait- blockCacheSize=200
@@ -121,5 +144,6 @@ store s3
 latency 5
 under_load
 the_configuration
+set_counts
 a_flush_goes_on
 done_testing
