@@ -99,6 +99,13 @@ memory_kb() {
 	done | awk '{ s += $1 } END { print s }'
 }
 
+# The shared segment, whether touched or not.
+segment_kb() {
+	local range
+	range=$(awk '/memfd:s3backer \(/ { print $1; exit }' "/proc/$(role_pid cachemgr)/maps")
+	echo $(((16#${range#*-} - 16#${range%-*}) / 1024))
+}
+
 # 16  memory: per cached block, per block of the disk
 row_16() {
 	local n=$BLOCKS a b
@@ -116,13 +123,13 @@ row_16() {
 	rec "memory per cached block" 4k $(((b - a) * 1024 / (256 * (n / 256 - n / 1024)))) ""
 	stop_disk
 	disk small size=64g blockCacheSize=64m
-	a=$(memory_kb)
+	a=$(segment_kb)
 	stop_disk
 	disk large size=32t blockCacheSize=64m
-	b=$(memory_kb)
+	b=$(segment_kb)
 	rec "memory per block of the disk" limit 2 ""
 	rec "memory per block of the disk" 1m "$(awk "BEGIN { print ($b - $a) * 8192 / (32 * 1048576 - 65536) }")" ""
-	remark "$a KiB with 65,536 blocks, $b KiB with $((32 * 1048576)) blocks, of all processes"
+	remark "shared segment: $a KiB with 65,536 blocks, $b KiB with $((32 * 1048576)) blocks; all memory of the idle processes: $(memory_kb) KiB"
 }
 # 18  idle mounted ext4
 row_18() {
