@@ -40,7 +40,7 @@ unpause(struct http *h, struct pacer *p, struct http_request *r, uint64_t now)
 	TAILQ_INSERT_TAIL(&h->running, r, link);
 	r->paused = NULL;
 	r->paused_us += now - r->pause_began_us;
-	r->progress_us = now;
+	r->progress_us = r->unpaused_us = now;
 	(void)curl_easy_pause(r->easy, CURLPAUSE_CONT);
 }
 

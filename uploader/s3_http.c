@@ -29,6 +29,7 @@
 #include "uploader/guard.h"
 
 #define SLOWEST_PER_S 4096 /* bytes: an attempt slower than that is given up in the end */
+#define CRAWL_PER_S   16   /* and at once, one that hardly moves at all */
 #define SWEEP_US      (100 * US_PER_MS)
 
 /* ---- callbacks of libcurl ---------------------------------------------------------------- */
@@ -171,7 +172,8 @@ http_submit(struct http *h, struct http_request *r)
 	r->callback_error = 0;
 	r->http = h;
 	r->easy = r->slist = NULL;
-	r->started_us = r->progress_us = now_us();
+	r->started_us = r->progress_us = r->window_us = now_us();
+	r->window_bytes = r->unpaused_us = 0;
 	if ((r->reply.error = start(h, r)) < 0) {
 		TAILQ_INSERT_TAIL(&h->failed, r, link);
 		loop_timer_set(h->loop, &h->failed_timer, r->started_us);
@@ -294,19 +296,38 @@ on_failed(void *arg)
 	}
 }
 
+/* Has it hardly moved for one `timeout`?  Time that our own bandwidth limits took does not count. */
+static bool
+crawls(const struct http *h, struct http_request *r, uint64_t now)
+{
+	uint64_t bytes = r->sent + r->reply.received, span = now - r->window_us, moved;
+
+	if (span < h->conf.timeout_us || r->window_us < r->unpaused_us) {
+		if (r->window_us < r->unpaused_us) {
+			r->window_us = r->unpaused_us;
+			r->window_bytes = bytes;
+		}
+		return (false);
+	}
+	moved = bytes >= r->window_bytes ? bytes - r->window_bytes : bytes;
+	r->window_us = now;
+	r->window_bytes = bytes;
+	return (moved > 0 && moved < span * CRAWL_PER_S / US_PER_S); /* none at all is silence */
+}
+
 /*
  * libcurl's own time limit counts from the start however well a transfer goes.  Ours is for silence;
  * a transfer that crawls gets in addition what its size needs at SLOWEST_PER_S.
  */
 static bool
-overdue(const struct http *h, const struct http_request *r, uint64_t now)
+overdue(const struct http *h, struct http_request *r, uint64_t now)
 {
 	uint64_t bytes = r->body_len + r->expect_len;
 	uint64_t whole = h->conf.timeout_us + bytes * US_PER_S / SLOWEST_PER_S;
 
 	if (r->limit_us != 0 && now - r->started_us > r->limit_us)
 		return (true);
-	return (now - r->progress_us > h->conf.timeout_us ||
+	return (now - r->progress_us > h->conf.timeout_us || crawls(h, r, now) ||
 		now - r->started_us - min_u64(r->paused_us, now - r->started_us) > whole);
 }
 
@@ -322,8 +343,11 @@ again:
 		if (!overdue(h, r, now))
 			continue;
 		r->reply.cut_by_us = true;
-		(void)snprintf(r->reply.transport, sizeof(r->reply.transport),
-		    "no answer for %.1f s", (double)(now - r->progress_us) / 1e6);
+		(void)snprintf(r->reply.transport, sizeof(r->reply.transport), "%s for %.1f s",
+		    now - r->progress_us > h->conf.timeout_us ? "no answer" : "hardly a byte",
+		    (double)(now - (now - r->progress_us > h->conf.timeout_us ? r->progress_us
+									      : r->started_us)) /
+			1e6);
 		finish(h, r, -ETIMEDOUT);
 		goto again; /* who hears of it may cancel any other */
 	}

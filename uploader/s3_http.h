@@ -76,7 +76,8 @@ struct http_request {
 	struct http *http;
 	void	    *easy, *slist;
 	uint64_t     sent, granted;
-	uint64_t     started_us, progress_us, paused_us, pause_began_us;
+	uint64_t     started_us, progress_us, paused_us, pause_began_us, unpaused_us;
+	uint64_t     window_us, window_bytes; /* what has moved since */
 	int	     callback_error;
 	struct pacer *paused;		/* whose turn it waits for */
 	TAILQ_ENTRY(http_request) link;
