@@ -66,8 +66,10 @@ begin_with(bool snapshot, uint32_t block)
 static size_t
 put(int fd, unsigned half, uint64_t at, uint64_t gen, uint64_t seq)
 {
-	struct journal_pos pos = {.generation = gen - (batch.snapshot ? 1 : 0), .sequence = seq - 1,
-	    .crc = last_crc, .writer = writer};
+	struct journal_pos pos = {.generation = gen - (batch.snapshot ? 1 : 0),
+	    .sequence = seq - 1,
+	    .crc = last_crc,
+	    .writer = writer};
 
 	if (journal_seal(&batch, &pos, &last_crc) < 0 ||
 	    pwrite(fd, batch.buf, batch.len, (off_t)(half * HALF + at)) != (ssize_t)batch.len)
