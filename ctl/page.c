@@ -93,7 +93,8 @@ put_disk(json_t *st, FILE *out)
 	char a[24], b[24], l[64] = "", t[48];
 
 	if (json_is_real(lease) && json_real_value(lease) > 0)
-		(void)snprintf(l, sizeof(l), ", may write for %s", seconds(json_real_value(lease), t));
+		(void)snprintf(
+		    l, sizeof(l), ", may write for %s", seconds(json_real_value(lease), t));
 	else if (json_is_real(lease))
 		(void)snprintf(l, sizeof(l), ", asks before it writes");
 	(void)fprintf(out, "  disk       %s in %llu blocks of %s, bucket %s, fence %s%s%s\n",

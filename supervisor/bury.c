@@ -30,8 +30,8 @@
 
 #define BACKOFF_FIRST_US (100 * US_PER_MS)
 #define BACKOFF_LAST_US	 (10 * US_PER_S)
-#define FORGIVE_US	 (3 * US_PER_S)	/* each such time lived makes a death before it forgotten */
-#define LOOK_US		 (1 * US_PER_S)	 /* how often heartbeats are looked at */
+#define FORGIVE_US	 (3 * US_PER_S) /* each such time lived makes a death before it forgotten */
+#define LOOK_US		 (1 * US_PER_S) /* how often heartbeats are looked at */
 #define BURIAL_LOOK_US	 (20 * US_PER_MS)
 #define KILL_LIMIT_US	 (10 * US_PER_S) /* SIGKILL that does nothing so long is logged */
 

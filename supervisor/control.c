@@ -371,9 +371,9 @@ control_letter(const struct control *ctl)
 
 	LIST_FOREACH (c, &ctl->clients, link)
 		if (!c->dead && c->wait != WAIT_NOTHING)
-			(void)json_array_append_new(list,
-			    json_pack("{s:i, s:i, s:s, s:I}", "fd", c->fd, "wait", (int)c->wait,
-				"cmd", c->cmd, "total", (json_int_t)c->total));
+			(void)json_array_append_new(
+			    list, json_pack("{s:i, s:i, s:s, s:I}", "fd", c->fd, "wait",
+				      (int)c->wait, "cmd", c->cmd, "total", (json_int_t)c->total));
 	return (list);
 }
 
@@ -386,8 +386,7 @@ control_read_letter(struct super *s, json_t *clients)
 	json_array_foreach(clients, i, o)
 	{
 		const char *cmd = json_string_value(json_object_get(o, "cmd"));
-		struct client *c =
-		    client_new(s, (int)json_integer_value(json_object_get(o, "fd")));
+		struct client *c = client_new(s, (int)json_integer_value(json_object_get(o, "fd")));
 
 		if (c == NULL)
 			return (-ENOMEM);

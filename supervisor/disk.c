@@ -162,8 +162,8 @@ set_cache_aside(struct super *s)
 
 	if (s->opt.dirty != DIRTY_SET_ASIDE || s->conf->cache_file == NULL)
 		return (0);
-	if (asprintf(&aside, "%s.aside-%s", s->conf->cache_file,
-		time_iso_basic(wall_us(), when)) < 0)
+	if (asprintf(&aside, "%s.aside-%s", s->conf->cache_file, time_iso_basic(wall_us(), when)) <
+	    0)
 		return (-ENOMEM);
 	if (rename(s->conf->cache_file, aside) < 0) {
 		if (errno == ENOENT)

@@ -99,8 +99,8 @@ handover_try(struct super *s, char **ret_error)
 	if (access(path, X_OK) < 0)
 		return (refuse(-errno, ret_error, "%s: %s", path, strerror(errno)));
 	if ((r = letter_pipe(s, &letter)) < 0)
-		return (refuse(r, ret_error, "cannot write down the state of the disk: %s",
-		    strerror(-r)));
+		return (refuse(
+		    r, ret_error, "cannot write down the state of the disk: %s", strerror(-r)));
 	make_command(s, "--trial", letter, &c);
 	if ((r = helper_start_trial(s, path, c.argv, letter)) < 0)
 		return (refuse(r, ret_error, "%s: %s", path, strerror(-r)));
@@ -112,8 +112,8 @@ static void
 set_inherited(const struct super *s, bool inherited, int letter)
 {
 	const struct handed *h = &s->handed;
-	const int some[] = {letter, h->shm, h->cache, h->fuse, h->supbell, s->pid_fd,
-	    control_fd(s->control)};
+	const int some[] = {
+	    letter, h->shm, h->cache, h->fuse, h->supbell, s->pid_fd, control_fd(s->control)};
 	int flag = inherited ? 0 : FD_CLOEXEC;
 
 	for (unsigned i = 0; i < sizeof(some) / sizeof(some[0]); i++)
@@ -137,8 +137,8 @@ handover_exec(struct super *s, char **ret_error)
 
 	*ret_error = NULL;
 	if ((r = letter_pipe(s, &letter)) < 0)
-		return (refuse(r, ret_error, "cannot write down the state of the disk: %s",
-		    strerror(-r)));
+		return (refuse(
+		    r, ret_error, "cannot write down the state of the disk: %s", strerror(-r)));
 	make_command(s, "--handover", letter, &c);
 	log_info("going on as a new process image: %s", path);
 	log_flush();
@@ -195,8 +195,8 @@ same_directory(const char *a, const char *b)
 	*slash = '\0';
 	if ((parent_a = realpath(*copy != '\0' ? copy : "/", NULL)) == NULL)
 		return (false);
-	(void)snprintf(real, sizeof(real), "%s/%s", strcmp(parent_a, "/") == 0 ? "" : parent_a,
-	    slash + 1);
+	(void)snprintf(
+	    real, sizeof(real), "%s/%s", strcmp(parent_a, "/") == 0 ? "" : parent_a, slash + 1);
 	return (strcmp(real, b) == 0);
 }
 
@@ -210,8 +210,8 @@ is_same(const struct conf *now, const struct conf *old, enum conf_id id)
 	case CONF_blockSize:
 		return (!conf_is_set(now, id)); /* found out at the start */
 	case CONF_mountPoint:
-		return (now->mount_point == NULL ||
-			same_directory(now->mount_point, old->mount_point));
+		return (
+		    now->mount_point == NULL || same_directory(now->mount_point, old->mount_point));
 	case CONF_password:
 		return (now->password == NULL);
 	default:
@@ -242,7 +242,9 @@ handover_trial(struct super *s)
 	int r;
 
 	if (!letter_fits(l)) {
-		(void)fprintf(stderr, "s3backerd: this version has another layout of shared memory\n");
+		(void)fprintf(stderr,
+		    "s3backerd: this version has another layout of shared memory: stop and "
+		    "start the disk\n");
 		return (HANDOVER_OTHER_VERSION);
 	}
 	r = l->conf == NULL ? -EPROTO : conf_deserialize(l->conf, l->conf_len, &old, &error);

@@ -216,8 +216,7 @@ inherit_adopt(struct super *s)
 	int r;
 
 	if ((r = kill_roles(s)) < 0 || (r = letter_read_changes(s->letter, s)) < 0 ||
-	     (r = letter_read_disk(s->letter, s)) < 0 ||
-	    (r = disk_attach(s, s->handed.shm)) < 0)
+	    (r = letter_read_disk(s->letter, s)) < 0 || (r = disk_attach(s, s->handed.shm)) < 0)
 		return (r);
 	s->next_req += (uint64_t)1 << 40; /* unlike any that the dead used after the letter */
 	bury_strangers(s);

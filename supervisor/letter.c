@@ -401,7 +401,8 @@ letter_read_people(const struct letter *l, struct super *s)
 
 		if ((r = from_hex(json_object_get(o, "msg"), &m, sizeof(m))) == 0)
 			r = command_adopt(s, m, json_is_true(json_object_get(o, "sent")),
-			    control_find_client(s, (int)json_integer_value(json_object_get(o, "client"))));
+			    control_find_client(
+				s, (int)json_integer_value(json_object_get(o, "client"))));
 		if (r < 0)
 			return (r);
 	}

@@ -231,7 +231,8 @@ run(struct super *s, int argc, char **argv)
 			else if (strcmp(optarg, "set-aside") == 0)
 				s->opt.dirty = DIRTY_SET_ASIDE;
 			else
-				return (wrong_usage("--dirty=upload or --dirty=set-aside, not ", optarg));
+				return (wrong_usage(
+				    "--dirty=upload or --dirty=set-aside, not ", optarg));
 			break;
 		case OPT_VERSION:
 			(void)puts("s3backerd " S3B_VERSION);
@@ -269,7 +270,8 @@ run(struct super *s, int argc, char **argv)
 	if (s->opt.dirty != DIRTY_REFUSE && cmd->run != start_disk)
 		return (wrong_usage("--dirty goes with start", ""));
 	if (letter >= 0 && handover_read(s, letter) < 0) {
-		(void)fprintf(stderr, "s3backerd: what the running s3backerd says cannot be read\n");
+		(void)fprintf(
+		    stderr, "s3backerd: what the running s3backerd says cannot be read\n");
 		return (EXIT_FAILED);
 	}
 	if (load(s) < 0)

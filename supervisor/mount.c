@@ -67,8 +67,7 @@ parse_line(char *line, struct mount_entry *e)
 {
 	char *dash = strstr(line, " - ");
 
-	if (dash == NULL || 
-	    sscanf(line, "%*s %*s %*u:%u %*s %4095s", &e->minor, e->dir) != 2 ||
+	if (dash == NULL || sscanf(line, "%*s %*s %*u:%u %*s %4095s", &e->minor, e->dir) != 2 ||
 	    sscanf(dash + 3, "%127s %4095s", e->type, e->source) != 2)
 		return (false);
 	unescape(e->dir);

@@ -79,8 +79,8 @@ notify_ready(struct super *s)
 {
 	char text[512];
 
-	(void)snprintf(text, sizeof(text), "READY=1\nMAINPID=%d\nSTATUS=%.300s", (int)getpid(),
-	    s->file);
+	(void)snprintf(
+	    text, sizeof(text), "READY=1\nMAINPID=%d\nSTATUS=%.300s", (int)getpid(), s->file);
 	(void)post(text, -1);
 }
 

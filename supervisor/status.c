@@ -99,8 +99,8 @@ disk_json(const struct super *s)
 	static const char *const fence[] = {"none", "weak", "strong"};
 	const struct shm_geometry *g = &s->shm.geo;
 
-	return (json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:s, s:o}", "bucket", s->conf->bucket, "size",
-	    (json_int_t)s->size, "blockSize", (json_int_t)g->block_size, "blocks",
+	return (json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:s, s:o}", "bucket", s->conf->bucket,
+	    "size", (json_int_t)s->size, "blockSize", (json_int_t)g->block_size, "blocks",
 	    (json_int_t)g->nblocks, "file", s->file, "readOnly", s->conf->read_only, "fence",
 	    fence[s->token.fence < 3 ? s->token.fence : 0], "leaseSec", lease_json(s)));
 }
@@ -192,12 +192,11 @@ processes_json(const struct super *s)
 		uint64_t since = LOAD(row->started_us);
 		uint32_t pid = LOAD(row->pid);
 
-		(void)json_array_append_new(
-		    list, json_pack("{s:s, s:I, s:f, s:I, s:s}", "role",
-			      proc_name(p, name, sizeof(name)), "pid", (json_int_t)pid, "uptimeSec",
-			      pid == 0 || since > now ? 0.0 : (double)(now - since) / US_PER_S,
-			      "restarts", (json_int_t)LOAD(row->restarts), "state",
-			      role_word(s, p)));
+		(void)json_array_append_new(list,
+		    json_pack("{s:s, s:I, s:f, s:I, s:s}", "role", proc_name(p, name, sizeof(name)),
+			"pid", (json_int_t)pid, "uptimeSec",
+			pid == 0 || since > now ? 0.0 : (double)(now - since) / US_PER_S,
+			"restarts", (json_int_t)LOAD(row->restarts), "state", role_word(s, p)));
 	}
 	return (list);
 }

@@ -297,7 +297,8 @@ take(struct super *s, struct storetool *t, const struct held *h, const struct no
 	}
 	if (s->token.fence < 2 && !replace)
 		start_report_note(s,
-		    "the fence is weak: the store cannot create an object only if it is absent: two machines that "
+		    "the fence is weak: the store cannot create an object only if it is absent: "
+		    "two machines that "
 		    "start in the same moment could both believe to be alone (fence = strong "
 		    "refuses such a store)");
 	return (0);

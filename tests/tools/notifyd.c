@@ -239,8 +239,10 @@ main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	p[0] = (struct pollfd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN};
-	p[1] = (struct pollfd){.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), .events = POLLIN};
+	p[0] =
+	    (struct pollfd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .events = POLLIN};
+	p[1] =
+	    (struct pollfd){.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), .events = POLLIN};
 	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", socket_path);
 	(void)unlink(socket_path);
 	if (bind(p[1].fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
