@@ -106,6 +106,26 @@ disk_read(const struct place *p, uint8_t *ret_disk)
 static char boot_file[PATH_MAX];
 
 /*
+ * A mount namespace begins as a copy, and a copy of somebody else's FUSE mount or loop device keeps that
+ * busy after he has unmounted it.
+ */
+static void
+drop_copies(void)
+{
+	char *line = NULL, dir[PATH_MAX], type[64], from[PATH_MAX];
+	size_t cap = 0;
+	FILE *f = fopen("/proc/self/mounts", "re");
+
+	while (f != NULL && getline(&line, &cap, f) > 0)
+		if (sscanf(line, "%4095s %4095s %63s", from, dir, type) == 3 &&
+		    (strncmp(type, "fuse", 4) == 0 || strncmp(from, "/dev/loop", 9) == 0))
+			(void)umount2(dir, MNT_DETACH);
+	free(line);
+	if (f != NULL)
+		(void)fclose(f);
+}
+
+/*
  * Namespaces of processes and mounts: when we end, in whatever way, all the rest ends with us, and
  * nothing stays mounted.  Returns in the child, which is process 1 there; the parent waits.
  */
@@ -128,6 +148,7 @@ world_enter(void)
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", 0, NULL) < 0)
 		err(2, "no /proc of our own");
+	drop_copies();
 	/*
 	 * After a power cut the machine boots anew, and the product asks the kernel which boot it is.
 	 * Here the answer is a file of ours.
