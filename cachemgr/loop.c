@@ -110,9 +110,12 @@ refuse_changes(struct cachemgr *cm)
 	atomic_store(&cm->st->dirty_blocks, 0);
 	atomic_store(&cm->st->pending_deletes, 0);
 	role_fail(cm->env,
-	    "%s holds changes that were never uploaded (%u blocks, %llu deletions), and since then the "
-	    "disk was mounted elsewhere, or its mount token was released: start --dirty=upload puts them "
-	    "over what the bucket has now, start --dirty=set-aside keeps the file under another name and "
+	    "%s holds changes that were never uploaded (%u blocks, %llu deletions), and since then "
+	    "the "
+	    "disk was mounted elsewhere, or its mount token was released: start --dirty=upload "
+	    "puts them "
+	    "over what the bucket has now, start --dirty=set-aside keeps the file under another "
+	    "name and "
 	    "goes on without it (s3backerctl(8), FENCED DISKS)",
 	    cm->env->conf->cache_file, dirty, deletes);
 }
