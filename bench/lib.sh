@@ -109,6 +109,8 @@ old_start() { # old_start NAME BLOCKSIZE SIZE
 	    --blockCacheThreads=64 --readAhead=64 --readAheadTrigger=1 --md5CacheSize=0 --md5CacheTime=0 --minWriteDelay=0 \
 	    --force bkt "$m" >>"$work/old.log" 2>&1 &
 	pids_of[$name]=$! file_of[$name]=$m/file
+	# Without its server it would try for ever.
+	on_exit sh -c "case \$(readlink /proc/$!/exe) in */s3backer) kill -KILL $! ;; esac"
 	wait_for 10 mountpoint -q "$m" || { tail -n 3 "$work/old.log" >&2 && exit 1; }
 }
 old_up() {
@@ -148,8 +150,8 @@ read_all() { dd if="$1" of=/dev/null bs=1M count="$2" skip="${3:-0}" status=none
 
 # raw_best KEY put|get SIZE COUNT: the fastest way for the raw tool; "-c C -j J" in best[KEY].
 raw_best() {
-	local c j speed most=0 list="16 32 64"
-	[ "$3" -ge 1000000 ] || list="64 128 256"
+	local c j speed most=0 list="32 64 128"
+	[ "$3" -ge 1000000 ] || list="128 256 512"
 	for c in $list; do
 		for j in 1 2; do
 			speed=$(raw -c "$c" -j "$j" -s "$3" -n "$4" "$2" "$url/raw" | jq '.MBps * 10 | floor')

@@ -27,13 +27,13 @@ family() { # family NAME TITLE ROW...
 		set terminal svg size 900,$((90 + 22 * $(wc -l <"$tmp/data"))) font "sans,11"
 		set output "$dir/$name.svg"
 		set title "$title"
-		set xlabel "ratio to the reference of the figure: median, least and greatest of the rounds"
-		set yrange [*:*] reverse
+		set xlabel "ratio to the reference of the figure: median, least and greatest of the rounds (cut off at 4)"
+		set yrange [$(wc -l <"$tmp/data") - 0.4:-0.6]
 		set ytics nomirror
 		set grid x
 		set style fill solid 0.4
 		set boxwidth 0.6
-		set xrange [0:*]
+		set xrange [0:4]
 		unset key
 		set arrow 1 from 1, graph 0 to 1, graph 1 nohead dashtype 2
 		plot "$tmp/data" using (\$2/2):0:(\$2/2):(0.3):ytic(1) with boxxyerror lc rgb "#4682b4", \
