@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/conf.h"
 #include "common/conf_diff.h"
@@ -12,12 +13,12 @@
 static struct conf *
 load(const char *extra)
 {
-	const char *with[] = {"bucket=b", "accessId=", "size=1m", extra, NULL};
+	const char *with[] = {"bucket=bkt", "accessId=", "size=1m", extra, NULL};
 	char *error = NULL;
 	struct conf *c = NULL;
 
 	if (conf_load(NULL, with, &c, &error) < 0)
-		printf("# %s\n", error);
+		printf("Bail out! %s\n", error);
 	free(error);
 	return (c);
 }
@@ -39,7 +40,9 @@ differences(const struct conf *a, const struct conf *b, int *ret_last)
 int
 main(void)
 {
-	static const struct {
+	static char access_file[] = "accessFile=/tmp/s3b-diff-XXXXXX";
+	int fd = mkstemp(access_file + strlen("accessFile=")); /* 0600, as it has to be */
+	const struct {
 		const char *change;
 		int key;
 		bool may;
@@ -57,7 +60,7 @@ main(void)
 	    {"timeout=7s", CONF_timeout, true},
 	    {"logTo=/x", CONF_logTo, true},
 	    {"uploadLimit=1m", CONF_uploadLimit, true},
-	    {"accessFile=/k", CONF_accessFile, true},
+	    {access_file, CONF_accessFile, true},
 	};
 	struct conf *a = load("quiet=no"), *same = load("quiet=no");
 	int last = -1;
@@ -66,7 +69,9 @@ main(void)
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct conf *b = load(t[i].change);
 
-		ok(b != NULL && differences(a, b, &last) == 1 && last == t[i].key,
+		/* readOnly also changes what fileMode is when it is not given. */
+		ok(b != NULL && !conf_key_same(a, b, (enum conf_id)t[i].key) &&
+			differences(a, b, &last) <= (t[i].key == CONF_readOnly ? 2 : 1),
 		    "%s: that key differs, and no other", t[i].change);
 		ok(conf_key_may_change((enum conf_id)t[i].key) == t[i].may, "%s: %s", t[i].change,
 		    t[i].may ? "a restart is enough" : "takes a stop and a start");
@@ -74,5 +79,6 @@ main(void)
 	}
 	conf_free(a);
 	conf_free(same);
+	ok(fd >= 0 && unlink(access_file + strlen("accessFile=")) == 0, "and nothing is left");
 	return (tap_done());
 }
