@@ -28,6 +28,7 @@
 #include "supervisor/bury.h"
 #include "supervisor/command.h"
 #include "supervisor/control.h"
+#include "supervisor/letter.h"
 #include "supervisor/mount.h"
 #include "supervisor/notify.h"
 #include "supervisor/phase.h"
@@ -327,6 +328,27 @@ disk_go_on(struct super *s, bool by_exec)
 		return (r);
 	}
 	phase_go_on(s, by_exec);
+	return (super_run(s));
+}
+
+int
+disk_go_on_cold(struct super *s)
+{
+	struct proc_slot *fe;
+	int r;
+
+	s->token.taken_over = true; /* if it fails, changes in the cache file keep it */
+	if ((r = open_signals(s)) < 0 || (r = lock_up_secrets(s)) < 0 ||
+	    (r = tell_uploaders(s)) < 0 || (r = make_segment(s)) < 0 ||
+	    (r = letter_read_init(s->letter, s)) < 0) {
+		super_fail(s, "cannot go on: %s", strerror(-r));
+		return (r);
+	}
+	/* The frontend is to take over a mount, not to begin one; nobody has to be buried for it. */
+	fe = shm_proc(&s->shm, PROC_FRONTEND);
+	atomic_store(&fe->epoch, 1);
+	atomic_store(&fe->buried_by, 1);
+	log_info("going on with a new segment: version=%s file=%s", S3B_VERSION, s->file);
 	return (super_run(s));
 }
 

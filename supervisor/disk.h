@@ -13,6 +13,8 @@ struct super;
 int	disk_run(struct super *);
 /* The same for a disk that runs already: phase, roles and the rest have been taken over. */
 int	disk_go_on(struct super *, bool by_exec);
+/* The mount lives, but there is no segment any more: cold.h. */
+int	disk_go_on_cold(struct super *);
 /* Its segment, whose descriptor this takes, and the role table. */
 int	disk_attach(struct super *, int shm_fd);
 /* Undoes whatever was begun, token included; safe after any failure.  Tells who waits. */

@@ -20,6 +20,7 @@
 #include "common/conf.h"
 #include "common/conf_diff.h"
 #include "common/ctlsock.h"
+#include "common/inject.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 
@@ -52,7 +53,7 @@ refuse(int err, char **ret_error, const char *fmt, ...)
 /* ---- the one that goes ---------------------------------------------------------------------- */
 
 static int
-letter_pipe(const struct super *s, int *ret_fd)
+letter_pipe(const struct super *s, enum letter_for whom, int *ret_fd)
 {
 	AUTO_FD int from = -1;
 	int p[2], r;
@@ -61,7 +62,7 @@ letter_pipe(const struct super *s, int *ret_fd)
 		return (-errno);
 	from = p[0];
 	(void)fcntl(p[1], F_SETPIPE_SZ, PIPE_BYTES);
-	r = letter_send(s, true, p[1]);
+	r = letter_send(s, whom, p[1]);
 	close(p[1]);
 	if (r == 0)
 		*ret_fd = fd_take(&from);
@@ -98,7 +99,7 @@ handover_try(struct super *s, char **ret_error)
 	*ret_error = NULL;
 	if (access(path, X_OK) < 0)
 		return (refuse(-errno, ret_error, "%s: %s", path, strerror(errno)));
-	if ((r = letter_pipe(s, &letter)) < 0)
+	if ((r = letter_pipe(s, LETTER_EXEC, &letter)) < 0)
 		return (refuse(
 		    r, ret_error, "cannot write down the state of the disk: %s", strerror(-r)));
 	make_command(s, "--trial", letter, &c);
@@ -107,28 +108,32 @@ handover_try(struct super *s, char **ret_error)
 	return (0);
 }
 
-/* Keep or close at exec: everything that the letter names. */
+/* Keep or close at exec: everything that the letter names and its reader has a use for. */
 static void
-set_inherited(const struct super *s, bool inherited, int letter)
+set_inherited(const struct super *s, enum letter_for whom, bool inherited, int letter)
 {
 	const struct handed *h = &s->handed;
-	const int some[] = {
-	    letter, h->shm, h->cache, h->fuse, h->supbell, s->pid_fd, control_fd(s->control)};
+	const int always[] = {letter, h->fuse, s->pid_fd, control_fd(s->control)};
+	const int warm[] = {h->shm, h->cache, h->supbell};
 	int flag = inherited ? 0 : FD_CLOEXEC;
 
-	for (unsigned i = 0; i < sizeof(some) / sizeof(some[0]); i++)
-		(void)fcntl(some[i], F_SETFD, flag);
+	for (unsigned i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		(void)fcntl(always[i], F_SETFD, flag);
+	control_set_inherited(s->control, inherited);
+	if (whom == LETTER_COLD)
+		return;
+	for (unsigned i = 0; i < sizeof(warm) / sizeof(warm[0]); i++)
+		(void)fcntl(warm[i], F_SETFD, flag);
 	for (uint32_t u = 0; u < s->shm.geo.nuploaders; u++)
 		(void)fcntl(h->upbell[u], F_SETFD, flag);
 	for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++) {
 		(void)fcntl(s->role[p].sock, F_SETFD, flag);
 		(void)fcntl(s->role[p].err_fd, F_SETFD, flag);
 	}
-	control_set_inherited(s->control, inherited);
 }
 
-int
-handover_exec(struct super *s, char **ret_error)
+static int
+execute(struct super *s, enum letter_for whom, char **ret_error)
 {
 	AUTO_FD int letter = -1;
 	const char *path = spawn_own_path();
@@ -136,17 +141,31 @@ handover_exec(struct super *s, char **ret_error)
 	int r;
 
 	*ret_error = NULL;
-	if ((r = letter_pipe(s, &letter)) < 0)
+	if ((r = letter_pipe(s, whom, &letter)) < 0)
 		return (refuse(
 		    r, ret_error, "cannot write down the state of the disk: %s", strerror(-r)));
 	make_command(s, "--handover", letter, &c);
 	log_info("going on as a new process image: %s", path);
 	log_flush();
-	set_inherited(s, true, letter);
-	(void)execv(path, (char *const *)(uintptr_t)c.argv);
+	set_inherited(s, whom, true, letter);
+	errno = ENOEXEC;
+	if (!INJECT_FAIL("s3backerd.exec"))
+		(void)execv(path, (char *const *)(uintptr_t)c.argv);
 	r = -errno;
-	set_inherited(s, false, letter);
+	set_inherited(s, whom, false, letter);
 	return (refuse(r, ret_error, "%s: %s", path, strerror(-r)));
+}
+
+int
+handover_exec(struct super *s, char **ret_error)
+{
+	return (execute(s, LETTER_EXEC, ret_error));
+}
+
+int
+handover_exec_cold(struct super *s, char **ret_error)
+{
+	return (execute(s, LETTER_COLD, ret_error));
 }
 
 /* ---- the one that comes --------------------------------------------------------------------- */
@@ -241,12 +260,6 @@ handover_trial(struct super *s)
 	char *error = NULL, path[PATH_MAX];
 	int r;
 
-	if (!letter_fits(l)) {
-		(void)fprintf(stderr,
-		    "s3backerd: this version has another layout of shared memory: stop and "
-		    "start the disk\n");
-		return (HANDOVER_OTHER_VERSION);
-	}
 	r = l->conf == NULL ? -EPROTO : conf_deserialize(l->conf, l->conf_len, &old, &error);
 	if (r == 0)
 		r = letter_read_changes(l, s);
@@ -258,7 +271,7 @@ handover_trial(struct super *s)
 		(void)fprintf(stderr, "s3backerd: %s\n", error != NULL ? error : strerror(-r));
 	free(error);
 	conf_free(old);
-	return (r < 0 ? EXIT_FAILED : EXIT_DONE);
+	return (r < 0 ? EXIT_FAILED : letter_fits(l) ? EXIT_DONE : HANDOVER_OTHER_VERSION);
 }
 
 static void
@@ -269,14 +282,16 @@ take_fds(struct super *s)
 	char name[32];
 
 	(void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
-	h->cache = letter_fd(l, "cache");
 	h->fuse = letter_fd(l, "fuse");
+	s->pid_fd = letter_fd(l, "pid");
+	if (letter_is_cold(l))
+		return;
+	h->cache = letter_fd(l, "cache");
 	h->supbell = letter_fd(l, "supbell");
 	for (unsigned u = 0; u < IPC_MAX_UPLOADERS; u++) {
 		(void)snprintf(name, sizeof(name), "upbell.%u", u);
 		h->upbell[u] = letter_fd(l, name);
 	}
-	s->pid_fd = letter_fd(l, "pid");
 }
 
 /* What the user has changed meanwhile, of what the segment knows. */
@@ -297,8 +312,11 @@ adopt(struct super *s, const struct conf *old, char **ret_error)
 	    (r = restore_secrets(s, old, ret_error)) < 0)
 		return (r);
 	if ((r = control_adopt(letter_fd(s->letter, "control"), &s->control)) < 0 ||
-	    (r = letter_read_disk(s->letter, s)) < 0 ||
-	    (r = disk_attach(s, letter_fd(s->letter, "shm"))) < 0 ||
+	    (r = letter_read_disk(s->letter, s)) < 0)
+		return (r);
+	if (letter_is_cold(s->letter))
+		return (letter_read_people(s->letter, s));
+	if ((r = disk_attach(s, letter_fd(s->letter, "shm"))) < 0 ||
 	    (r = letter_read_people(s->letter, s)) < 0)
 		return (r);
 	apply_changes(s, old);
@@ -318,6 +336,6 @@ handover_adopt(struct super *s, char **ret_error)
 	if (r == 0)
 		r = adopt(s, old, ret_error);
 	conf_free(old);
-	letter_free(l);
+	conf_wipe_text(&l->conf, l->conf_len);
 	return (r);
 }

@@ -19,11 +19,13 @@
 
 struct super;
 
-#define HANDOVER_OTHER_VERSION 5	/* exit code of the trial: segments do not fit */
+#define HANDOVER_OTHER_VERSION 5	/* exit code of the trial: it could, with a new segment */
 
 /* ---- the one that goes ---------------------------------------------------------------------- */
 int	handover_try(struct super *, char **ret_error);	/* begins the trial, in a helper */
 int	handover_exec(struct super *, char **ret_error); /* returns only when it did not work */
+/* Without roles and segment, which are gone already (cold.h). */
+int	handover_exec_cold(struct super *, char **ret_error);
 
 /* ---- the one that comes --------------------------------------------------------------------- */
 int	handover_read(struct super *, int fd);		/* the letter, before the configuration */

@@ -9,8 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ipc/msg.h"
 #include "ipc/shm.h"
+#include "ipc/state.h"
 
+#include "common/blockmath.h"
 #include "common/cleanup.h"
 #include "common/conf.h"
 #include "common/durable.h"
@@ -81,6 +84,20 @@ get_text(const json_t *o, const char *key, char *buf, size_t len)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
+static uint64_t
+init_room(const struct super *s)
+{
+	return (s->shm.off[SHM_FUSE_INIT + 1] - s->shm.off[SHM_FUSE_INIT]);
+}
+
+static json_t *
+init_letter(const struct super *s)
+{
+	uint64_t len = atomic_load(&shm_state(&s->shm)->fuse_init_len);
+
+	return (to_hex(shm_area(&s->shm, SHM_FUSE_INIT), min_u64(len, init_room(s))));
+}
+
 static json_t *
 token_letter(const struct token *t)
 {
@@ -146,22 +163,26 @@ role_letter(const struct role *r)
 }
 
 static json_t *
-pending_letter(const struct pending *p)
+pending_letter(const struct pending *p, bool cold)
 {
 	return (json_pack("{s:o, s:b, s:i}", "msg", to_hex(&p->msg, sizeof(p->msg)), "sent",
-	    p->sent, "client", p->arg != NULL ? control_client_fd(p->arg) : -1));
+	    p->sent && !cold, "client", p->arg != NULL ? control_client_fd(p->arg) : -1));
 }
 
 static void
-add_people(const struct super *s, json_t *o)
+add_people(const struct super *s, json_t *o, bool cold)
 {
 	json_t *roles = json_array(), *pending = json_array();
 	struct pending *p;
 
-	for (uint32_t i = PROC_FRONTEND; i < s->nprocs; i++)
+	for (uint32_t i = PROC_FRONTEND; i < s->nprocs && !cold; i++)
 		(void)json_array_append_new(roles, role_letter(&s->role[i]));
 	TAILQ_FOREACH (p, &s->pending, link)
-		(void)json_array_append_new(pending, pending_letter(p));
+		if (!cold || p->msg.type != IPC_DEAD) /* of a segment that will be gone */
+			(void)json_array_append_new(pending, pending_letter(p, cold));
+	(void)json_object_set_new(o, "cold", json_boolean(cold));
+	if (cold)
+		(void)json_object_set_new(o, "fuseInit", init_letter(s));
 	(void)json_object_set_new(o, "fds", fds_letter(s));
 	(void)json_object_set_new(o, "roles", roles);
 	(void)json_object_set_new(o, "pending", pending);
@@ -169,7 +190,7 @@ add_people(const struct super *s, json_t *o)
 }
 
 static json_t *
-letter_write(const struct super *s, bool by_exec)
+letter_write(const struct super *s, enum letter_for whom)
 {
 	json_t *o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:s}", "letter", LETTER_VERSION, "ipc",
 	    IPC_VERSION, "options", options_letter(&s->opt), "token", token_letter(&s->token),
@@ -181,8 +202,10 @@ letter_write(const struct super *s, bool by_exec)
 	put_number(o, "nextReq", s->next_req);
 	put_number(o, "fuseMinor", s->fuse_minor);
 	(void)json_object_set_new(o, "live", changes_letter(s));
-	if (by_exec)
-		add_people(s, o);
+	put_number(o, "blockSize", s->shm.geo.block_size);
+	(void)json_object_set_new(o, "stopWanted", json_boolean(s->stop_wanted));
+	if (whom != LETTER_STORE)
+		add_people(s, o, whom == LETTER_COLD);
 	return (o);
 }
 
@@ -204,13 +227,13 @@ send_conf(const struct super *s, int fd)
 }
 
 int
-letter_send(const struct super *s, bool by_exec, int fd)
+letter_send(const struct super *s, enum letter_for whom, int fd)
 {
-	json_t *letter = letter_write(s, by_exec);
+	json_t *letter = letter_write(s, whom);
 	char *text = letter != NULL ? json_dumps(letter, JSON_COMPACT) : NULL;
 	int r = text == NULL ? -ENOMEM : write_full(fd, text, strlen(text));
 
-	if (r == 0 && by_exec)
+	if (r == 0 && whom != LETTER_STORE)
 		r = send_conf(s, fd);
 	json_decref(letter);
 	free(text);
@@ -270,7 +293,35 @@ letter_free(struct letter *l)
 bool
 letter_fits(const struct letter *l)
 {
-	return (number(l->json, "ipc") == IPC_VERSION);
+	uint64_t ours = IPC_VERSION;
+
+#ifdef S3B_INJECT
+	const char *pretended = getenv("S3BACKERD_TEST_IPC");
+
+	if (pretended != NULL)
+		ours = strtoull(pretended, NULL, 10);
+#endif
+	return (number(l->json, "ipc") == ours);
+}
+
+bool
+letter_is_cold(const struct letter *l)
+{
+	return (json_is_true(json_object_get(l->json, "cold")));
+}
+
+int
+letter_read_init(const struct letter *l, struct super *s)
+{
+	json_t *o = json_object_get(l->json, "fuseInit");
+	size_t len = json_string_length(o) / 2;
+	int r = len > init_room(s) ? -EPROTO : 0;
+
+	if (r == 0)
+		r = from_hex(o, shm_area(&s->shm, SHM_FUSE_INIT), len);
+	if (r == 0)
+		atomic_store(&shm_state(&s->shm)->fuse_init_len, len);
+	return (r);
 }
 
 bool
@@ -353,6 +404,8 @@ letter_read_disk(const struct letter *l, struct super *s)
 	s->size = number(letter, "size");
 	s->next_req = number(letter, "nextReq");
 	s->fuse_minor = (unsigned)number(letter, "fuseMinor");
+	s->shm.geo.block_size = (uint32_t)number(letter, "blockSize"); /* until it is attached */
+	s->stop_wanted = json_is_true(json_object_get(letter, "stopWanted"));
 	s->mounted = true; /* from here on, whatever happens */
 	s->token.value = (uint32_t)number(t, "value");
 	s->token.fence = (unsigned)number(t, "fence");

@@ -28,10 +28,19 @@ struct letter {
 	size_t	 conf_len;
 };
 
-int	letter_send(const struct super *, bool by_exec, int fd);
+enum letter_for {
+	LETTER_STORE,		/* whoever comes after a death */
+	LETTER_EXEC,		/* our successor, with everything */
+	LETTER_COLD		/* our successor, without segment and roles: cold.h */
+};
+
+int	letter_send(const struct super *, enum letter_for, int fd);
 int	letter_receive(int fd, struct letter *ret_letter);
 void	letter_free(struct letter *);	/* wipes the secrets; idempotent */
 
+bool	letter_is_cold(const struct letter *);
+/* The kernel's INIT request, for the frontend of a new segment; -EPROTO. */
+int	letter_read_init(const struct letter *, struct super *);
 /* Does the segment of its writer fit this program? */
 bool	letter_fits(const struct letter *);
 /* Is it about the disk of this configuration? */

@@ -26,6 +26,7 @@
 #include "supervisor/guard.h"
 
 #define PROBE_LIMIT_US (3 * US_PER_S)
+#define LEAVE_LIMIT_US (12 * US_PER_S) /* a frontend takes up to ten for what it has read */
 
 static int refuse(int err, char **ret_error, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -119,6 +120,21 @@ is_dead(const char *dir)
 		(WEXITSTATUS(status) == ENOTCONN || WEXITSTATUS(status) == ECONNABORTED));
 }
 
+/* We have the pid file's lock, so whoever mounted it is dead, and its roles are on their way out. */
+static bool
+dies(const char *dir)
+{
+	uint64_t deadline = deadline_in_us(LEAVE_LIMIT_US);
+	struct timespec pause = us_to_timespec(50 * US_PER_MS);
+
+	while (!is_dead(dir)) {
+		if (deadline_passed(deadline))
+			return (false);
+		(void)nanosleep(&pause, NULL);
+	}
+	return (true);
+}
+
 int
 mount_main_probe(const char *dir)
 {
@@ -139,7 +155,7 @@ mount_check_dir(const char *dir, const char *config, char **ret_error)
 			return (refuse(-EBUSY, ret_error,
 			    "mount point %s is in use: %s (%s) is mounted there", dir, e.source,
 			    e.type));
-		if (!is_dead(dir))
+		if (!dies(dir))
 			return (refuse(-EBUSY, ret_error,
 			    "mount point %s is in use: an earlier start of this disk is mounted "
 			    "there",

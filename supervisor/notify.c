@@ -112,7 +112,7 @@ static int
 keep_letter(const struct super *s)
 {
 	AUTO_FD int fd = memfd_create("s3backer-letter", MFD_CLOEXEC);
-	int r = fd < 0 ? -errno : letter_send(s, false, fd);
+	int r = fd < 0 ? -errno : letter_send(s, LETTER_STORE, fd);
 
 	return (r < 0 ? r : keep("letter", fd));
 }

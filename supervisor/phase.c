@@ -95,7 +95,11 @@ start_ready(struct super *s, uint32_t proc)
 		super_fail(s, "cannot read the disk: %s", strerror(-r));
 	else if (proc == PROC_FRONTEND)
 		s->phase = PHASE_PROBING;
-	else if (!s->mounted && bury_all_running(s, PROC_UPLOADER0, s->nprocs))
+	else if (!bury_all_running(s, PROC_UPLOADER0, s->nprocs))
+		return;
+	else if (s->mounted) /* a cold restart */
+		(void)bury_start(s, &s->role[PROC_FRONTEND]);
+	else
 		mount_and_serve(s);
 }
 
@@ -122,6 +126,7 @@ phase_probed(struct super *s, int err)
 	    &shm_state(&s->shm)->disk_state, &starting, DISK_RUNNING);
 	log_info("the disk is ready: file=%s", s->file);
 	start_report_success(s);
+	control_restarted(s);
 	notify_keep(s);
 	notify_ready(s);
 	if (s->stop_wanted)
@@ -261,6 +266,8 @@ phase_role_died(struct super *s, const struct role *r, bool never, const char *o
 			super_fail(s, "s3backer-%s", obituary);
 		return (false);
 	}
+	if (s->cold_step != COLD_NONE)
+		return (cold_role_died(s, r));
 	if (r->restarting)
 		return (true);
 	if (phase_expects_end(s, r))
@@ -304,7 +311,8 @@ int
 phase_restart(struct super *s, char **ret_error)
 {
 	*ret_error = NULL;
-	if (s->phase != PHASE_RUNNING || s->restart_next != 0 || s->helper.kind != HELPER_NONE)
+	if (s->phase != PHASE_RUNNING || s->restart_next != 0 || s->cold_step != COLD_NONE ||
+	    s->helper.kind != HELPER_NONE)
 		return (-EBUSY);
 	return (handover_try(s, ret_error));
 }
@@ -314,6 +322,10 @@ phase_trial_ended(struct super *s, int code, const char *text)
 {
 	char *error = NULL;
 
+	if (code == HANDOVER_OTHER_VERSION && s->phase == PHASE_RUNNING && !s->stop_wanted) {
+		cold_begin(s);
+		return;
+	}
 	if (code == 0 && s->phase == PHASE_RUNNING && !s->stop_wanted)
 		(void)handover_exec(s, &error);
 	else if (s->phase != PHASE_RUNNING || s->stop_wanted)
@@ -367,6 +379,7 @@ phase_timers(struct super *s, uint64_t now)
 {
 	switch (s->phase) {
 	case PHASE_RUNNING:
+		cold_timers(s);
 		if (!mount_alive(s->handed.fuse))
 			connection_ended(s);
 		health_look(s, now);

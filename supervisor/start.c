@@ -27,6 +27,7 @@
 #include "supervisor/disk.h"
 #include "supervisor/handover.h"
 #include "supervisor/inherit.h"
+#include "supervisor/letter.h"
 #include "supervisor/mount.h"
 #include "supervisor/pidlock.h"
 #include "supervisor/spawn.h"
@@ -339,8 +340,11 @@ go_on(struct super *s)
 	if (r < 0)
 		super_fail(s, "cannot go on: %s", error != NULL ? error : strerror(-r));
 	free(error);
-	if (r == 0)
+	if (r == 0 && letter_is_cold(s->letter))
+		(void)disk_go_on_cold(s);
+	else if (r == 0)
 		(void)disk_go_on(s, true);
+	letter_free(s->letter);
 	disk_end(s);
 	log_flush();
 	return (s->fail != NULL ? EXIT_FAILED : EXIT_DONE);

@@ -98,6 +98,7 @@ stop_begin_drain(struct super *s)
 	struct role *fe = &s->role[PROC_FRONTEND];
 
 	s->phase = PHASE_DRAINING;
+	cold_cancel(s);
 	notify_drop(s);
 	if (!s->conf->drain_on_stop && s->conf->cache_file != NULL)
 		s->keep_dirty = true;
@@ -125,10 +126,19 @@ phase_stop(struct super *s, bool keep_dirty)
 	case PHASE_ROLES:
 	case PHASE_PROBING:
 		s->stop_wanted = true;
+		if (s->letter !=
+		    NULL) { /* a restart: soon it runs again, and can be stopped well */
+			s->keep_dirty = keep_dirty;
+			return (0);
+		}
 		super_fail(s, "stopped before it was ready");
 		return (0);
 	case PHASE_RUNNING:
 		s->keep_dirty = keep_dirty;
+		if (s->cold_step != COLD_NONE) { /* the new one does it */
+			s->stop_wanted = true;
+			return (0);
+		}
 		if (s->helper.kind == HELPER_TRIAL) { /* phase_trial_ended() goes on */
 			s->stop_wanted = true;
 			helper_kill(s);

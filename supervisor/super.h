@@ -34,6 +34,7 @@
 #include "common/diskname.h"
 #include "common/role.h"
 
+#include "supervisor/cold.h"
 #include "supervisor/words.h"
 
 struct conf;
@@ -190,6 +191,8 @@ struct super {
 	char		*fail;		/* why the disk ends; NULL: because it was asked to */
 	enum phase	 told_phase;	/* notify.h: what systemd was told, when to tell it more */
 	uint64_t	 tell_us, watchdog_us;
+	enum cold_step	 cold_step;	/* restart with a new segment, see cold.h */
+	int		 cold_status;
 	uint32_t	 restart_next;	/* next row that `restart` replaces; 0: none under way */
 };
 
