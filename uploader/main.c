@@ -4,6 +4,8 @@
  *
  * Process:  one of a pool; the only role with network access and keys.
  * Threads:  this one, which runs all transfers; two that hash; for a directory store eight more.
+ * Priority: below the others (NICENESS): transfers wait for the network most of the time, and what
+ *           they burn on hashes must not make readers of the cache wait for a processor.
  * Stops:    on SIGTERM, or when s3backerd is gone: finishes what is in flight, gives back what is
  *           waiting for a retry, leaves.
  * Exit:     0 done, 1 respawn me, 2 do not respawn me (role.h).
@@ -15,6 +17,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/blockmath.h"
 #include "common/conf.h"
@@ -30,6 +33,7 @@
 #include "uploader/guard.h"
 
 #define HASH_THREADS	2
+#define NICENESS	10
 #define MESSAGES_A_TURN 64
 #define LOOK_AROUND_US	(200 * US_PER_MS) /* is s3backerd still there? */
 #define BUDGET_TOKENS	64		  /* retries in a burst, whole pool */
@@ -92,6 +96,9 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	TAILQ_INIT(&up->work);
 	if (env->fd[ROLE_FD_CACHE] < 0)
 		return (-EBADF);
+	/* Before the threads, which inherit it.  Who started us at less than that has reasons. */
+	if (getpriority(PRIO_PROCESS, 0) < NICENESS)
+		(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	if ((error = confine_role_why("uploader", env->conf, ret_error)) < 0 ||
 	    (error = loop_open(&up->loop)) < 0 || (error = peer_open(up)) < 0 ||
 	    (error = jobs_open(HASH_THREADS, &up->loop, &up->jobs)) < 0 ||

@@ -9,6 +9,9 @@ LIMIT=150
 store s3
 write_conf size=256m blockCacheSize=128m blockCacheMaxDirty=32m readAhead=0 blockCacheWriteDelay=0
 must_start
+case $(nice) in
+0) is "$(ps -o ni= -p "$(role_pid uploader.0)" | tr -d ' ')" 10 "uploaders leave the processors to those who serve reads" ;;
+esac
 put "$file" 0 $((16 << 20)) old
 cp put.tmp old
 restart_cold
