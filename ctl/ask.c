@@ -3,9 +3,11 @@
 
 #include <bsd/string.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/bar.h"
 #include "common/conf.h"
@@ -103,6 +105,30 @@ ask_find(struct ask *a, const char *config, const char *sock)
 	return (config != NULL ? find_by_config(a, config) : find_only_one(a));
 }
 
+/* ---- Ctrl-C --------------------------------------------------------------------------------- */
+
+static char farewell[256];
+
+/* Ends us by the signal itself, so that a shell's loop ends as well. */
+static void
+on_interrupt(int sig)
+{
+	(void)!write(STDERR_FILENO, farewell, strlen(farewell));
+	(void)raise(sig);
+}
+
+void
+ask_catch(const struct ask *a)
+{
+	struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+	if (a->goes_on == NULL)
+		return;
+	(void)snprintf(farewell, sizeof(farewell), "%ss3backerctl: %s\n",
+	    isatty(STDERR_FILENO) ? "\r\033[K" : "", a->goes_on);
+	(void)sigaction(SIGINT, &sa, NULL);
+}
+
 /* ---- the conversation ----------------------------------------------------------------------- */
 
 int
@@ -150,6 +176,7 @@ await_result(struct ask *a, int *ret_err)
 	char *text;
 	json_t *line = NULL;
 
+	ask_catch(a);
 	bar_begin(&bar, stderr);
 	while ((*ret_err = ctl_recv(&a->conn, a->deadline_us, &text)) == 0) {
 		const char *type;

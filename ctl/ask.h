@@ -19,6 +19,7 @@ struct ask {
 	char		*config;	/* absolute; NULL: whatever answers on the socket */
 	uint64_t	 deadline_us;
 	bool		 json;
+	const char	*goes_on;	/* what Ctrl-C says of the work; NULL: it just ends us */
 	struct ctl_conn	 conn;
 };
 
@@ -28,6 +29,8 @@ int	ask_open(struct ask *);
 void	ask_close(struct ask *);
 /* Takes the request.  EXIT_DONE: *ret_data is to be released. */
 int	ask_run(struct ask *, json_t *request, json_t **ret_data);
+/* Ctrl-C from here on says that the work goes on, where `goes_on` is set. */
+void	ask_catch(const struct ask *);
 /* The same for a command without arguments. */
 int	ask_simple(struct ask *, const char *cmd, json_t **ret_data);
 

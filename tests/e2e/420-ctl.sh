@@ -81,9 +81,6 @@ s3backerctl -c "$conf" set onlykey 2>/dev/null
 is $? 2 "set without a value: exit 2"
 s3backerctl -c "$conf" --timeout x status 2>/dev/null
 is $? 2 "a time that is none: exit 2"
-for c in scrub erase probe; do
-	has "$(s3backerctl -c "$conf" $c 2>&1; echo "exit $?")" 'not in this version' "$c: not yet"
-done
 # A spoilt configuration does not keep one from asking, as long as runDir can be known.
 ctl metrics >out
 ok $? "metrics"

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * commands.c -- the table of commands, and the help that is made of it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/command.h"
+
+#include "ctl/guard.h"
+
+#define WATCHING                                                                                   \
+	"On a terminal a bar shows how far it is, elsewhere a line now and then, on stderr.\n"     \
+	"Ctrl-C ends the watching, not the work.\n"
+
+const struct command commands[] = {
+    {"status", 0, 0, true, 0, cmd_status, "health, what is at risk, cache, requests, processes",
+	"Health comes first, then what would be lost with this machine, then the figures.\n"
+	"With --json the same as one object, for programs; its members are in s3backerctl(8).\n",
+	""},
+    {"top", 0, 0, true, 0, cmd_top, "the status page, again each second",
+	"q ends it, space looks at once.  Not on a terminal: one page after the other, until\n"
+	"--timeout.\n",
+	""},
+    {"flush", 0, 0, true, 0, cmd_flush, "upload what has changed and wait",
+	"Uploads all that is dirty at this moment, and waits until the bucket holds it.\n" WATCHING,
+	""},
+    {"drain", 0, 0, true, 0, cmd_drain, "the same, then every write goes to the bucket first",
+	"Like flush; afterwards each write is in the bucket before it is acknowledged, until\n"
+	"`s3backerctl resume`.  The cache file may then be deleted and the machine taken "
+	"away.\n" WATCHING,
+	""},
+    {"resume", 0, 0, true, 0, cmd_resume, "back to normal after drain",
+	"Writes are acknowledged again as soon as the cache has them.\n", ""},
+    {"wait", 0, 0, true, OF_CLEAN | OF_AGE, cmd_wait,
+	"until the bucket holds everything (or all older than T)",
+	"For scripts and shutdown hooks; it changes nothing, it only waits.\n"
+	"  --clean    until the bucket holds everything\n"
+	"  --age T    until nothing older than T (30, 500ms, 5m) is missing from it\n" WATCHING,
+	"--clean | --age T"},
+    {"set", 2, 2, true, 0, cmd_set, "change a limit, level or size while running",
+	"KEY and VALUE as in s3backer.conf(5).  What cannot change while the disk runs is\n"
+	"refused, with what to do instead.  The configuration file stays as it is.\n",
+	"KEY VALUE"},
+    {"metrics", 0, 0, true, 0, cmd_metrics, "figures for Prometheus",
+	"The figures in Prometheus' text format, as metricsListen serves them.\n", ""},
+    {"mounted-flag", 0, 0, false, 0, cmd_mounted_flag, "who holds the mount token (-c FILE)",
+	"Asks the bucket.  Needs -c FILE; the disk need not run.\n", ""},
+    {"reset-mounted-flag", 0, 0, false, 0, cmd_reset_mounted_flag,
+	"release the mount token that a dead machine left (-c FILE)",
+	"Shows who held it, then releases it.  Do this only when that machine is really gone:\n"
+	"two that write the same disk destroy it.  Needs -c FILE.\n",
+	""},
+    {.name = NULL},
+};
+
+const struct command *
+command_find(const char *name)
+{
+	const struct command *c = commands;
+
+	while (c->name != NULL && strcmp(c->name, name) != 0)
+		c++;
+	return (c->name != NULL ? c : NULL);
+}
+
+void
+command_list(void)
+{
+	(void)puts("usage: s3backerctl [-c FILE | -s SOCKET] [--json] [--timeout T] COMMAND\n");
+	for (const struct command *c = commands; c->name != NULL; c++)
+		(void)printf("  %-19s %s\n", c->name, c->brief);
+	(void)puts("\n"
+		   "  -c, --config FILE   the disk of this configuration\n"
+		   "  -s, --socket PATH   the disk behind this control socket\n"
+		   "      --json          answers as JSON\n"
+		   "      --timeout T     give up after T (30, 500ms, 5m): exit 4\n"
+		   "  -h, --help          this text; after a command, what it does\n"
+		   "      --version       version\n"
+		   "\n"
+		   "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running, 4 timed out.");
+}
+
+void
+command_help(const struct command *c)
+{
+	(void)printf("usage: s3backerctl [-c FILE | -s SOCKET] %s%s%s\n\n%s", c->name,
+	    *c->args != '\0' ? " " : "", c->args, c->help);
+}
