@@ -23,29 +23,14 @@
 #include "common/cleanup.h"
 #include "common/conf_priv.h"
 
-/*
- * CBC ciphers by their name on the wire, with the length of their keys and the aliases that
- * people type.  Stream and counter modes are left out on purpose: with the deterministic IV of
- * the format they would leak the XOR of two versions of a block.
- */
+#define CONF_CIPHER(name, aliases, algo, key_len, block_len) {name, aliases, key_len},
 static const struct {
-	const char *name;
-	unsigned key_len, block_len;
-	const char *alias;
+	const char *name, *aliases;
+	unsigned key_len;
 } ciphers[] = {
-    {"AES-128-CBC", 16, 16, "AES128"},
-    {"AES-192-CBC", 24, 16, "AES192"},
-    {"AES-256-CBC", 32, 16, "AES256"},
-    {"DES-EDE3-CBC", 24, 8, "DES3"},
-    {"CAMELLIA-128-CBC", 16, 16, "CAMELLIA128"},
-    {"CAMELLIA-192-CBC", 24, 16, "CAMELLIA192"},
-    {"CAMELLIA-256-CBC", 32, 16, "CAMELLIA256"},
-    {"SEED-CBC", 16, 16, "SEED"},
-    {"BF-CBC", 16, 8, "BLOWFISH"},
-    {"CAST5-CBC", 16, 8, "CAST"},
-    {"DES-CBC", 8, 8, "DES"},
-    {"RC2-CBC", 16, 8, "RC2"},
+#include "common/conf_ciphers.def"
 };
+#undef CONF_CIPHER
 
 /* Longest joined Content-Encoding that the old program can read. */
 #define ENCODING_MAX 31
@@ -279,6 +264,17 @@ derive_compress(struct conf *conf, char **ret_error)
 	return (check_level(conf, CONF_compress_level, conf->compress_level, ret_error));
 }
 
+static bool
+is_word_of(const char *word, const char *words)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = words; *p != '\0'; p += strcspn(p, " "), p += strspn(p, " "))
+		if (strcspn(p, " ") == n && strncasecmp(p, word, n) == 0)
+			return (true);
+	return (false);
+}
+
 static int
 derive_encrypt(struct conf *conf, char **ret_error)
 {
@@ -291,7 +287,7 @@ derive_encrypt(struct conf *conf, char **ret_error)
 	if (*arg == '\0')
 		arg = ciphers[0].name;
 	for (i = 0; i < n; i++)
-		if (strcasecmp(arg, ciphers[i].name) == 0 || strcasecmp(arg, ciphers[i].alias) == 0)
+		if (strcasecmp(arg, ciphers[i].name) == 0 || is_word_of(arg, ciphers[i].aliases))
 			break;
 	if (i == n)
 		return (conf_fail_key(conf, CONF_encrypt, ret_error,

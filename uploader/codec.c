@@ -6,6 +6,7 @@
 #include "uploader/codec.h"
 
 #include <errno.h>
+#include <gcrypt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,24 @@ open_crypt(struct codec *c, const struct conf *conf, char **ret_error)
 	    asprintf(ret_error, "encrypt: %s with keyLength %u is not supported", conf->cipher,
 		conf->key_length) < 0)
 		*ret_error = NULL;
+	if (error == -ENOTSUP && asprintf(ret_error, "encrypt: libgcrypt %s has no %s",
+				     gcry_check_version(NULL), conf->cipher) < 0)
+		*ret_error = NULL;
 	return (error);
+}
+
+/*
+ * Where objects lose their Content-Encoding, what is written must be what it will be taken for, even if
+ * compress is off.
+ */
+static uint32_t
+default_method(const struct codec *c)
+{
+	const char *d = codec_default_encoding(c);
+
+	return (strcasecmp(d, "deflate") == 0 ? CONF_COMPRESS_DEFLATE
+		: strcasecmp(d, "zstd") == 0  ? CONF_COMPRESS_ZSTD
+					      : CONF_COMPRESS_NONE);
 }
 
 int
@@ -75,6 +93,8 @@ codec_open(const struct conf *conf, struct codec **ret_codec, char **ret_error)
 		c->level = conf->compress_level;
 		if (conf->cipher != NULL)
 			error = open_crypt(c, conf, ret_error);
+		else if (c->compress == CONF_COMPRESS_NONE)
+			c->compress = default_method(c);
 	}
 	if (error < 0) {
 		codec_close(&c);
@@ -182,6 +202,12 @@ codec_encode(
 	if (error < 0) {
 		free(o.data);
 		return (error);
+	}
+	/* What does not shrink is stored as it is; under a default it would be taken for another. */
+	if (c->crypt == NULL && o.len >= len && *codec_default_encoding(c) == '\0') {
+		free(o.data);
+		*ret_out = (struct codec_out){.len = len};
+		return (0);
 	}
 	/* It waits for the network: what it does not need others may have. */
 	if ((fit = realloc(o.data, o.len)) != NULL)

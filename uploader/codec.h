@@ -20,7 +20,7 @@ struct conf;
 #define CODEC_ENCODING_MAX 32	/* longer lists make the old program abort: section 2.3 */
 
 struct codec_out {
-	uint8_t *data;			/* malloc'd; NULL: stored as it is */
+	uint8_t *data;			/* malloc'd; NULL: stored as it is, without an encoding */
 	size_t	 len;
 	char	 hmac[44];		/* with its quotes, "" if none */
 };

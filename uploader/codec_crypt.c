@@ -18,19 +18,22 @@
 #define KEY_MAX	   64
 #define CIPHER_MAX 16 /* bytes of a cipher's block */
 
+/* 0: no algorithm of this libgcrypt. */
+#if GCRYPT_VERSION_NUMBER >= 0x010b00
+#define CRYPT_ARIA(bits) GCRY_CIPHER_ARIA##bits
+#else
+#define CRYPT_ARIA(bits) 0
+#endif
+
+#define CONF_CIPHER(name, aliases, algo, key_len, block) {name, algo, key_len, block},
 static const struct cipher {
-	const char *name, *alias;
+	const char *name;
 	int algo;
 	unsigned key_len, block;
 } ciphers[] = {
-    {"AES-128-CBC", "AES128", GCRY_CIPHER_AES128, 16, 16},
-    {"AES-192-CBC", "AES192", GCRY_CIPHER_AES192, 24, 16},
-    {"AES-256-CBC", "AES256", GCRY_CIPHER_AES256, 32, 16},
-    {"DES-EDE3-CBC", "DES3", GCRY_CIPHER_3DES, 24, 8},
-    {"CAMELLIA-128-CBC", "CAMELLIA128", GCRY_CIPHER_CAMELLIA128, 16, 16},
-    {"CAMELLIA-192-CBC", "CAMELLIA192", GCRY_CIPHER_CAMELLIA192, 24, 16},
-    {"CAMELLIA-256-CBC", "CAMELLIA256", GCRY_CIPHER_CAMELLIA256, 32, 16},
+#include "common/conf_ciphers.def"
 };
+#undef CONF_CIPHER
 
 struct crypt {
 	const struct cipher *cipher;
@@ -57,11 +60,12 @@ crypt_new(const char *cipher, const char *password, const char *salt, unsigned k
 	int error;
 
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
-		if (strcasecmp(cipher, ciphers[i].name) == 0 ||
-		    strcasecmp(cipher, ciphers[i].alias) == 0)
+		if (strcasecmp(cipher, ciphers[i].name) == 0)
 			found = &ciphers[i];
 	if (found == NULL || key_len > KEY_MAX || (key_len != 0 && key_len < found->key_len))
 		return (-EINVAL);
+	if (found->algo == 0 || gcry_cipher_test_algo(found->algo) != 0)
+		return (-ENOTSUP);
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (-ENOMEM);
 	c->cipher = found;
@@ -93,13 +97,25 @@ crypt_name(const struct crypt *c)
 static int
 open_cipher(const struct crypt *c, const uint8_t *key, const uint8_t *iv, gcry_cipher_hd_t *ret_h)
 {
+	uint8_t three[24];
+	size_t len = c->cipher->key_len;
 	gcry_cipher_hd_t h;
+	gcry_error_t err;
 
+	if (c->cipher->algo == GCRY_CIPHER_3DES && len == 16) { /* two keys: the first again */
+		memcpy(three, key, 16);
+		memcpy(three + 16, key, 8);
+		key = three;
+		len = sizeof(three);
+	}
 	if (gcry_cipher_open(&h, c->cipher->algo, GCRY_CIPHER_MODE_CBC, 0) != 0)
 		return (-ENOMEM);
-	/* A weak DES key is still the user's key: libgcrypt warns, and sets it. */
-	(void)gcry_cipher_setkey(h, key, c->cipher->key_len);
-	if (gcry_cipher_setiv(h, iv, c->cipher->block) != 0) {
+	/* A weak key is still the user's key, and the old program takes it. */
+	(void)gcry_cipher_ctl(h, GCRYCTL_SET_ALLOW_WEAK_KEY, NULL, 1);
+	err = gcry_cipher_setkey(h, key, len);
+	explicit_bzero(three, sizeof(three));
+	if ((err != 0 && gcry_err_code(err) != GPG_ERR_WEAK_KEY) ||
+	    gcry_cipher_setiv(h, iv, c->cipher->block) != 0) {
 		gcry_cipher_close(h);
 		return (-EINVAL);
 	}

@@ -4,7 +4,7 @@
  *
  * Process:  uploader.  Threads: any; a crypt does not change once made.
  * Owns:     keys, wiped by crypt_free().
- * Errors:   -EINVAL: no such cipher, key too short; -EBADMSG: not authentic, or damaged.
+ * Errors:   -EINVAL: no such cipher, key too short; -ENOTSUP: not in this libgcrypt; -EBADMSG: not authentic, or damaged.
  */
 #ifndef S3B_UPLOADER_CODEC_CRYPT_H
 #define S3B_UPLOADER_CODEC_CRYPT_H

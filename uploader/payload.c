@@ -74,6 +74,7 @@ static int
 sum_encoded(struct payload *p)
 {
 	uint8_t *whole = malloc(p->io.size), crc[4];
+	const uint8_t *stored;
 	gcry_md_hd_t h;
 	int error;
 
@@ -89,10 +90,11 @@ sum_encoded(struct payload *p)
 	if ((error = codec_encode(p->codec, p->block, whole, p->io.size, &p->out)) < 0)
 		goto out;
 	p->len = p->out.len;
-	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, p->out.data, p->out.len);
+	stored = p->out.data != NULL ? p->out.data : whole;
+	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, stored, p->len);
 	p->stored_crc = big_endian(crc);
 	h = open_hash(p->want, false);
-	gcry_md_write(h, p->out.data, p->out.len);
+	gcry_md_write(h, stored, p->len);
 	take_hashes(p, h);
 	gcry_md_close(h);
 out:

@@ -107,7 +107,7 @@ build_put(struct s3 *s3, struct s3_op *s, const char *key)
 	struct payload *p = s->op->payload;
 	char sha256[65], crc[9];
 
-	if (codec_encoding(s3->env.codec) != NULL)
+	if (p->out.data != NULL)
 		s3_head_add(&head, "Content-Encoding", "%s", codec_encoding(s3->env.codec));
 	s3_head_add(&head, "Content-Type", "application/x-s3backer-block");
 	if (p->want & PAYLOAD_MD5)

@@ -41,6 +41,22 @@ there_and_here() {
 	is "$(server_stats signature_failures)" 0 "no request was signed wrongly"
 }
 
+# What grew when it was compressed ours stores as it is: the same is done to the objects of the old one.
+plain_where_larger() {
+	local key sizes
+	server_keys "$prefix" | while read -r key; do
+		object "$key" >body
+		[ "$(stat -c %s body)" -gt $BLOCK ] || continue
+		get model $((16#${key: -8} * BLOCK)) $BLOCK >body
+		sizes=()
+		[ "${key: -8}" != 00000000 ] ||
+		    sizes=(-H "x-amz-meta-s3backer-blocksize: $BLOCK" -H "x-amz-meta-s3backer-filesize: $SIZE")
+		adm -T body -H 'Content-Type: application/x-s3backer-block' "${sizes[@]}" \
+		    "$admin/object/bkt/$key" >/dev/null
+		echo "$key"
+	done
+}
+
 # Nothing in the format is left to chance, so the same content must be the same objects.
 same_objects() {
 	local theirs
@@ -49,6 +65,9 @@ same_objects() {
 	old_start --size=16m --blockSize=64k
 	piece model "$old_file" 0 $SIZE
 	old_stop
+	if [ "$combination" = deflate ]; then
+		le 5 "$(plain_where_larger | wc -l)" "blocks that the old program made larger"
+	fi
 	theirs=$(block_objects)
 	wipe_bucket
 	ours size=16m blockSize=64k

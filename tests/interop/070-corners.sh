@@ -61,6 +61,30 @@ for cipher in AES-128-CBC AES-192-CBC AES-256-CBC DES-EDE3-CBC; do
 	there "read and changed there" 2 --encrypt=$cipher --passwordFile="$work/password"
 	here "read here" encrypt=${cipher,,} passwordFile="$work/password"
 done
+
+note "ciphers of OpenSSL 3's default provider, and of its legacy provider where that is installed"
+cat >legacy.cnf <<-END
+	openssl_conf = init
+	[init]
+	providers = providers
+	[providers]
+	default = on
+	legacy = on
+	[on]
+	activate = 1
+END
+export OPENSSL_CONF=$work/legacy.cnf
+legacy='BF-CBC SEED-CBC CAST5-CBC DES-CBC RC2-CBC RC2-40-CBC RC2-64-CBC'
+openssl list -providers 2>/dev/null | grep -q legacy || { note "no legacy provider"; legacy=; }
+for cipher in SM4-CBC DES-EDE-CBC $legacy; do
+	fresh plain
+	there "$cipher: made there" 1 --encrypt=$cipher --passwordFile="$work/password" \
+	    --size=16m --blockSize=64k
+	here "read and changed here" 2 encrypt=$cipher passwordFile="$work/password"
+	is "$(encoding_of 00000000)" "deflate, encrypt-$cipher" "Content-Encoding"
+	there "read there" --encrypt=$cipher --passwordFile="$work/password"
+done
+unset OPENSSL_CONF
 for alias in AES256:AES-256-CBC des3:DES-EDE3-CBC; do
 	fresh plain
 	here "encrypt = ${alias%:*}: made here" 1 encrypt=${alias%:*} passwordFile="$work/password" \
