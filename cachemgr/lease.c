@@ -90,7 +90,7 @@ fence(struct cachemgr *cm)
 	    "the token was reset; changes are kept here and not uploaded (see s3backerctl(8), "
 	    "FENCED DISKS)");
 	atomic_store(&cm->st->disk_state, DISK_FENCED);
-	log_err(0,
+	log_event(EVENT_FENCED, LEVEL_ERR,
 	    "fenced: the mount token is no longer ours; nothing is written to the bucket any more: "
 	    "dirty_blocks=%u",
 	    cm->ndirty);

@@ -237,8 +237,10 @@ check_processes(const struct conf *conf, char **ret_error)
 		FAIL(metricsListen, "\"%.60s\" is not an address (127.0.0.1:PORT or /path)",
 		    conf->metrics_listen);
 	if (strcmp(conf->log_to, "auto") != 0 && strcmp(conf->log_to, "stderr") != 0 &&
-	    strcmp(conf->log_to, "syslog") != 0 && *conf->log_to != '/')
-		FAIL(logTo, "\"%.60s\" is not known (auto, stderr, syslog or /path)", conf->log_to);
+	    strcmp(conf->log_to, "syslog") != 0 && strcmp(conf->log_to, "journal") != 0 &&
+	    *conf->log_to != '/')
+		FAIL(logTo, "\"%.60s\" is not known (auto, stderr, syslog, journal or /path)",
+		    conf->log_to);
 	if (conf->debug && conf->quiet)
 		FAIL(quiet, "contradicts debug (one of the two)");
 	if (conf->uploaders != 0 && conf->max_transfers != 0 &&

@@ -23,6 +23,7 @@
 
 #include <bsd/string.h>
 
+#include "common/journal.h"
 #include "common/log_limit.h"
 #include "common/timeutil.h"
 
@@ -32,6 +33,7 @@
 enum target {
 	TO_STDERR,
 	TO_SYSLOG,
+	TO_JOURNAL,
 	TO_FILE
 };
 
@@ -49,7 +51,20 @@ static const char *const area_names[TRACE_NAREAS] = {
     [TRACE_CTL] = "ctl",
 };
 
-static char role[48];
+static const char *const event_ids[] = {
+    "",
+#define LOG_EVENT(name, id) id,
+#include "common/log_events.def"
+#undef LOG_EVENT
+};
+
+/* What a line carries beside its text. */
+struct about {
+	int level, err; /* enum log_level; positive errno or 0 */
+	enum log_event event;
+};
+
+static char role[48], disk[64];
 static enum target target = TO_STDERR;
 static int log_fd = STDERR_FILENO;
 static bool on_journal;
@@ -97,9 +112,23 @@ sanitise(const char *text, char *out, size_t size)
 	*out = '\0';
 }
 
-static void
-write_line(int level, const char *text)
+static int
+write_journal(const struct about *a, const char *text)
 {
+	struct journal_line l = {.priority = level_priority[a->level],
+	    .err = a->err,
+	    .role = role,
+	    .disk = disk,
+	    .id = event_ids[a->event],
+	    .text = text};
+
+	return (journal_send(&l));
+}
+
+static void
+write_line(const struct about *a, const char *text)
+{
+	int level = a->level;
 	char line[LINE_MAX_LEN], stamp[TIME_ISO_LEN], mark[8] = "";
 	ssize_t n;
 	int len;
@@ -108,6 +137,8 @@ write_line(int level, const char *text)
 		syslog(level_priority[level], "%s", text);
 		return;
 	}
+	if (target == TO_JOURNAL && write_journal(a, text) == 0)
+		return;
 	if (on_journal)
 		snprintf(mark, sizeof(mark), "<%d>", level_priority[level]);
 	len = snprintf(line, sizeof(line), "%s%s%s%s%s%s\n", mark,
@@ -126,86 +157,95 @@ write_line(int level, const char *text)
 static void
 write_held(const struct log_held *held)
 {
+	struct about about = {.level = held->level};
 	char text[LIMIT_TEXT + 64];
 
 	snprintf(
 	    text, sizeof(text), "%u more like this were not logged: %s", held->count, held->text);
-	write_line(held->level, text);
+	write_line(&about, text);
 }
 
-static void log_vline(int level, bool limited, int err, const char *fmt, va_list ap)
-    __attribute__((format(printf, 4, 0)));
+static void log_vline(const struct about *, bool limited, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
 
 static void
-log_vline(int level, bool limited, int err, const char *fmt, va_list ap)
+log_vline(const struct about *a, bool limited, const char *fmt, va_list ap)
 {
 	char raw[TEXT_MAX], text[TEXT_MAX + 256], errbuf[128];
 	struct log_held held;
 	int saved = errno, n;
 	uint64_t now;
 
-	errno = -err; /* so that %m in a format means what log_err() was given */
+	errno = a->err; /* so that %m in a format means what log_err() was given */
 	n = vsnprintf(raw, sizeof(raw), fmt, ap);
 	if (n < 0)
 		strlcpy(raw, fmt, sizeof(raw));
 	else if ((size_t)n >= sizeof(raw))
 		memcpy(raw + sizeof(raw) - 4, "...", 4);
-	if (err != 0) {
+	if (a->err != 0) {
 		strlcat(raw, ": ", sizeof(raw));
-		strlcat(raw, strerror_r(-err, errbuf, sizeof(errbuf)), sizeof(raw));
+		strlcat(raw, strerror_r(a->err, errbuf, sizeof(errbuf)), sizeof(raw));
 	}
 	sanitise(raw, text, sizeof(text));
 
 	now = now_us();
 	if (!limited) {
-		write_line(level, text);
-	} else if (log_limit_admit(fmt, text, level, now, &held)) {
+		write_line(a, text);
+	} else if (log_limit_admit(fmt, text, a->level, now, &held)) {
 		if (held.count > 0)
 			write_held(&held);
-		write_line(level, text);
+		write_line(a, text);
 		if (log_limit_expired(now, false, &held))
 			write_held(&held);
 	}
 	errno = saved;
 }
 
-#define LOG_BODY(level, limited, err)                                                              \
+#define LOG_BODY(lev, limited, error, ev)                                                          \
 	do {                                                                                       \
+		struct about about = {.level = (lev), .err = -(error), .event = (ev)};             \
 		va_list ap;                                                                        \
-		if (!log_enabled(level))                                                           \
+		if (!log_enabled(about.level))                                                     \
 			return;                                                                    \
 		va_start(ap, fmt);                                                                 \
-		log_vline((level), (limited), (err), fmt, ap);                                     \
+		log_vline(&about, (limited), fmt, ap);                                             \
 		va_end(ap);                                                                        \
 	} while (0)
 
 void
 log_err(int err, const char *fmt, ...)
 {
-	LOG_BODY(LEVEL_ERR, true, err);
+	LOG_BODY(LEVEL_ERR, true, err, EVENT_NONE);
 }
 
 void
 log_warn(const char *fmt, ...)
 {
-	LOG_BODY(LEVEL_WARN, true, 0);
+	LOG_BODY(LEVEL_WARN, true, 0, EVENT_NONE);
 }
 
 void
 log_info(const char *fmt, ...)
 {
-	LOG_BODY(LEVEL_INFO, true, 0);
+	LOG_BODY(LEVEL_INFO, true, 0, EVENT_NONE);
+}
+
+void
+log_event(enum log_event event, enum log_level level, const char *fmt, ...)
+{
+	LOG_BODY(level, true, 0, event);
 }
 
 void
 log_debug(const char *fmt, ...)
 {
-	LOG_BODY(LEVEL_DEBUG, false, 0);
+	LOG_BODY(LEVEL_DEBUG, false, 0, EVENT_NONE);
 }
 
 void
 log_trace(enum log_area area, const char *fmt, ...)
 {
+	struct about about = {.level = LEVEL_DEBUG};
 	char prefixed[256];
 	va_list ap;
 
@@ -216,7 +256,7 @@ log_trace(enum log_area area, const char *fmt, ...)
 	va_start(ap, fmt);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	log_vline(LEVEL_DEBUG, false, 0, prefixed, ap);
+	log_vline(&about, false, prefixed, ap);
 #pragma GCC diagnostic pop
 	va_end(ap);
 }
@@ -300,11 +340,10 @@ log_redact(const char *secret)
 	return ("***");
 }
 
-/* $JOURNAL_STREAM names the device and inode of the stream if systemd reads our stderr. */
-static bool
-stderr_is_journal(void)
+bool
+log_stderr_is_journal(void)
 {
-	const char *stream = getenv("JOURNAL_STREAM");
+	const char *stream = getenv("JOURNAL_STREAM"); /* device and inode of the stream */
 	unsigned long long dev, ino;
 	struct stat st;
 
@@ -341,6 +380,8 @@ log_open(const char *name, const char *to, const char *level, bool foreground)
 		want = foreground ? TO_STDERR : TO_SYSLOG;
 	else if (strcmp(to, "syslog") == 0)
 		want = TO_SYSLOG;
+	else if (strcmp(to, "journal") == 0)
+		want = (r = journal_open()) == 0 ? TO_JOURNAL : TO_STDERR;
 	else if (*to == '/')
 		want = (r = open_file(to)) == 0 ? TO_FILE : TO_STDERR;
 
@@ -349,13 +390,19 @@ log_open(const char *name, const char *to, const char *level, bool foreground)
 		log_fd = STDERR_FILENO;
 	}
 	openlog(role, LOG_NDELAY, LOG_DAEMON);
-	on_journal = want == TO_STDERR && stderr_is_journal();
+	on_journal = (want == TO_STDERR || want == TO_JOURNAL) && log_stderr_is_journal();
 	target = want;
 	if (r < 0) {
 		syslog(LOG_ERR, "cannot log to %s: %s", to, strerror(-r));
 		log_err(r, "cannot log to %s", to);
 	}
 	errno = saved;
+}
+
+void
+log_set_disk(const char *name)
+{
+	strlcpy(disk, name != NULL ? name : "", sizeof(disk));
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * log.h -- one line per event, to stderr, syslog or a file.
+ * log.h -- one line per event, to stderr, syslog, the journal or a file.
  *
  * Process:  all; each opens its own.  Threads: any, no lock held across the write.
  * Form:     `uploader.3: put failed, will retry: block=812 try=4 http=503 wait_ms=900`
@@ -35,14 +35,27 @@ enum log_area {
 	TRACE_NAREAS
 };
 
+#define LOG_DISK_ENV "S3BACKER_DISK"	/* tells the roles the name of the disk */
+
+/* Lines with a MESSAGE_ID in the journal (log_events.def). */
+enum log_event {
+	EVENT_NONE,
+#define LOG_EVENT(name, id) EVENT_##name,
+#include "common/log_events.def"
+#undef LOG_EVENT
+};
+
 /*
  * role: "cachemgr", "uploader.3"; copied.  to: "auto" (stderr if foreground, else syslog),
- * "stderr", "syslog" or an absolute file name (appended to, mode 0640).  level: "err", "warn",
- * "info" or "debug"; NULL is "info".  A file that cannot be opened is reported to syslog and
+ * "stderr", "syslog", "journal" (with fields, journal.h) or an absolute file name (appended to, mode
+ * 0640).  level: "err", "warn",
+ * "info" or "debug"; NULL is "info".  A file or journal that cannot be opened is reported to syslog and
  * stderr, and stderr is used.  May be called again to change any of them.
  */
 void	log_open(const char *role, const char *to, const char *level, bool foreground);
 void	log_close(void);
+void	log_set_disk(const char *name);		/* S3B_DISK of the journal; copied */
+bool	log_stderr_is_journal(void);		/* does systemd read our stderr? */
 
 int	log_set_level(const char *level);	/* 0, or -EINVAL and nothing changed */
 int	log_level_parse(const char *level);	/* enum log_level or -EINVAL */
@@ -60,6 +73,8 @@ void	log_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3))
 void	log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void	log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	log_event(enum log_event, enum log_level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void	log_trace(enum log_area, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Writes the counts of repeats that are still held back; before an exit or a long sleep. */

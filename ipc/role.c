@@ -210,6 +210,7 @@ role_start(struct role_env *env)
 	env->name = proc_name(env->proc, name, sizeof(name));
 	if (wrong != NULL)
 		role_fail(env, "%s", wrong);
+	log_set_disk(getenv(LOG_DISK_ENV));
 	log_open(env->name, env->conf->log_to, conf_enum_word(CONF_logLevel, env->conf->log_level),
 	    h.foreground != 0);
 	setproctitle("%s", env->conf->bucket);

@@ -16,11 +16,14 @@ $(BINDIR)/s3backerctl
 $(foreach p,frontend cachemgr uploader,$(LIBEXEC)/s3backer-$(p))
 $(foreach h,$(mount_helpers),$(MOUNTDIR)/$(h))
 $(foreach p,$(notdir $(man_pages)),$(MANDIR)/man$(lastword $(subst ., ,$(p)))/$(p))
+$(foreach u,$(notdir $(units_made)),$(UNITDIR)/$(u))
+$(CATALOGDIR)/s3backerd.catalog
+$(SYSUSERSDIR)/s3backerd.conf
 $(DOCDIR)/README.md
 $(DOCDIR)/examples/s3backer.conf
 endef
 
-install: programs scripts
+install: programs scripts systemd-units
 	$(Q)$(INSTALL) -d $(foreach d,$(sort $(dir $(installed_files))),$(DESTDIR)$(d))
 	$(Q)$(INSTALL) -m 755 $(BIN)/s3backerd $(DESTDIR)$(SBINDIR)
 	$(Q)$(INSTALL) -m 755 $(BIN)/s3backerctl $(DESTDIR)$(BINDIR)
@@ -29,6 +32,9 @@ install: programs scripts
 	$(Q)$(INSTALL) -m 755 $(addprefix $(BIN)/,$(mount_helpers)) $(DESTDIR)$(MOUNTDIR)
 	$(Q)for p in $(man_pages); do \
 		$(INSTALL) -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit; done
+	$(Q)$(INSTALL) -m 644 $(units_made) $(DESTDIR)$(UNITDIR)
+	$(Q)$(INSTALL) -m 644 etc/systemd/s3backerd.catalog $(DESTDIR)$(CATALOGDIR)
+	$(Q)$(INSTALL) -m 644 etc/systemd/s3backerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/s3backerd.conf
 	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(DOCDIR)
 	$(Q)$(INSTALL) -m 644 etc/s3backer.conf $(DESTDIR)$(DOCDIR)/examples
 

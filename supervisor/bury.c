@@ -288,7 +288,7 @@ role_died(struct super *s, struct role *r, int wait_status)
 	if (leaving)
 		log_info("%s", words);
 	else
-		log_warn("%s", words);
+		log_event(EVENT_DEATH, LEVEL_WARN, "%s", words);
 	r->pid = 0;
 	r->bury_epoch = atomic_load(&p->epoch);
 	atomic_store(&p->pid, 0);

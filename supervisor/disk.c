@@ -411,6 +411,7 @@ disk_end(struct super *s)
 		(void)unlink(s->paths.sock);
 	pidlock_drop(s->paths.pid, &s->pid_fd);
 	if (s->was_running)
-		log_info("stopped: left_dirty_bytes=%llu", (unsigned long long)s->left_dirty);
+		log_event(EVENT_STOPPED, LEVEL_INFO, "stopped: left_dirty_bytes=%llu",
+		    (unsigned long long)s->left_dirty);
 	control_farewell(s, warning[0] != '\0' ? warning : NULL);
 }

@@ -40,7 +40,8 @@ health_look(struct super *s, uint64_t now)
 
 	if (g != h->good) {
 		if (h->said)
-			log_info("the store answers again: failed_attempts=%llu",
+			log_event(EVENT_STORE_BACK, LEVEL_INFO,
+			    "the store answers again: failed_attempts=%llu",
 			    (unsigned long long)h->bad_since_good);
 		h->bad_since_good = 0;
 		h->said = false;
@@ -53,7 +54,8 @@ health_look(struct super *s, uint64_t now)
 	h->bad = b;
 	if (!h->said && h->bad_since_good >= BAD_IN_A_ROW) {
 		h->said = true;
-		log_warn("the store does not answer as it should; going on from the cache");
+		log_event(EVENT_STORE_AWAY, LEVEL_WARN,
+		    "the store does not answer as it should; going on from the cache");
 	}
 }
 

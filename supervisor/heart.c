@@ -128,8 +128,8 @@ static void
 report(struct role *r, bool hung)
 {
 	if (hung && !r->hung)
-		log_err(0, "%s does not move: pid=%d still_s=%llu", name_of(r), (int)r->pid,
-		    (unsigned long long)(r->still_us / US_PER_S));
+		log_event(EVENT_HUNG, LEVEL_ERR, "%s does not move: pid=%d still_s=%llu",
+		    name_of(r), (int)r->pid, (unsigned long long)(r->still_us / US_PER_S));
 	if (!hung && r->hung)
 		log_info("%s moves again: pid=%d", name_of(r), (int)r->pid);
 	r->hung = hung;

@@ -48,7 +48,7 @@ super_fail(struct super *s, const char *fmt, ...)
 	if (s->role == NULL) /* before the loop: the caller gives up by itself */
 		return;
 	if (s->was_running)
-		log_err(0, "stopping the disk: %s", text);
+		log_event(EVENT_FAILED, LEVEL_ERR, "stopping the disk: %s", text);
 	if (first)
 		phase_failed(s);
 }

@@ -124,7 +124,7 @@ phase_probed(struct super *s, int err)
 	/* From here on cachemgr says what the disk is doing, unless it already does. */
 	(void)atomic_compare_exchange_strong(
 	    &shm_state(&s->shm)->disk_state, &starting, DISK_RUNNING);
-	log_info("the disk is ready: file=%s", s->file);
+	log_event(EVENT_READY, LEVEL_INFO, "the disk is ready: file=%s", s->file);
 	start_report_success(s);
 	control_restarted(s);
 	notify_keep(s);

@@ -21,6 +21,7 @@
 #include "common/confine.h"
 #include "common/ctlsock.h"
 #include "common/durable.h"
+#include "common/journal.h"
 #include "common/log.h"
 
 #include "supervisor/control.h"
@@ -326,6 +327,23 @@ log_notes(struct super *s)
 		    "the same");
 }
 
+/* What "auto" means is settled here, because the roles do not have our stderr. */
+static void
+open_log(struct super *s)
+{
+	char *journal;
+
+	if (s->opt.foreground && strcmp(s->conf->log_to, "auto") == 0 && log_stderr_is_journal() &&
+	    journal_open() == 0 && (journal = strdup("journal")) != NULL) {
+		free(s->conf->log_to);
+		s->conf->log_to = journal;
+	}
+	(void)setenv(LOG_DISK_ENV, s->paths.name, 1);
+	log_set_disk(s->paths.name);
+	log_open("s3backerd", s->conf->log_to, conf_enum_word(CONF_logLevel, s->conf->log_level),
+	    s->opt.foreground);
+}
+
 /* We are the same process as the one before, and the disk runs. */
 static int
 go_on(struct super *s)
@@ -334,8 +352,7 @@ go_on(struct super *s)
 	int r;
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	log_open("s3backerd", s->conf->log_to, conf_enum_word(CONF_logLevel, s->conf->log_level),
-	    s->opt.foreground);
+	open_log(s);
 	r = handover_adopt(s, &error);
 	if (r < 0)
 		super_fail(s, "cannot go on: %s", error != NULL ? error : strerror(-r));
@@ -378,8 +395,7 @@ start_disk(struct super *s)
 	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)
 		return (code);
 	/* Until the user has been told, what matters is told by the pipe, not by the log. */
-	log_open("s3backerd", s->conf->log_to, conf_enum_word(CONF_logLevel, s->conf->log_level),
-	    s->opt.foreground);
+	open_log(s);
 	if (r == 0) {
 		(void)pidlock_write(s->pid_fd);
 		log_notes(s);

@@ -42,7 +42,7 @@ note_what_is_left(struct super *s)
 	s->left_changes = s->left_dirty > 0 || atomic_load(&st->pending_deletes) > 0;
 	s->fenced = atomic_load(&st->fenced) != 0;
 	if (s->left_changes && s->conf->cache_file == NULL)
-		log_err(0, "changes in memory are lost: dirty_bytes=%llu",
+		log_event(EVENT_LOST, LEVEL_ERR, "changes in memory are lost: dirty_bytes=%llu",
 		    (unsigned long long)s->left_dirty);
 }
 

@@ -239,7 +239,7 @@ static const struct {
     {"bucket = abc\nmetricsListen = 127.0.0.1:99999\n",
 	"t.conf:2: metricsListen: \"127.0.0.1:99999\" is not an address (127.0.0.1:PORT or /path)"},
     {"bucket = abc\nlogTo = log\n",
-	"t.conf:2: logTo: \"log\" is not known (auto, stderr, syslog or /path)"},
+	"t.conf:2: logTo: \"log\" is not known (auto, stderr, syslog, journal or /path)"},
     {"bucket = abc\ndebug\nquiet\n", "t.conf:3: quiet: contradicts debug (one of the two)"},
     {"bucket = abc\nuploaders = 8\nmaxTransfers = 4\n",
 	"t.conf:2: uploaders: more processes than transfers (at most maxTransfers, 4)"},
