@@ -3,11 +3,11 @@
  * readahead.c -- fetching what a sequential reader will want next.
  *
  * A few streams are followed at once.  Two neighbouring misses make one; its window starts small
- * and doubles each time the reader has to wait for a block that is already on its way, which is the
- * sign that the window does not cover the bandwidth-delay product yet.  It halves when a block it
- * fetched is evicted unread.  Fetched blocks carry a mark; the frontend's first hit on one sends
- * AHEAD, which moves the window on, so a reader that is served from the cache keeps its stream
- * running.
+ * and grows eightfold each time the reader has to wait for a block that is already on its way, which
+ * is the sign that the window does not cover the bandwidth-delay product yet.  Each wait costs a round
+ * trip: two of them from 4 blocks to 120.  It halves when a block it fetched is evicted unread.  Fetched
+ * blocks carry a mark; the frontend's first hit on one sends AHEAD, which moves the window on, so a
+ * reader that is served from the cache keeps its stream running.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 
 #define STREAMS		 16
 #define WINDOW_MAX_BYTES (256u << 20)
+#define GROWTH		 8
 
 struct stream {
 	uint32_t next;	 /* block the reader is expected at */
@@ -167,7 +168,8 @@ readahead_miss(struct cachemgr *cm, uint32_t block, bool in_flight)
 		return;
 	}
 	if (in_flight && s->window < ra->window_max)
-		s->window = s->window * 2 < ra->window_max ? s->window * 2 : ra->window_max;
+		s->window =
+		    s->window < ra->window_max / GROWTH ? s->window * GROWTH : ra->window_max;
 	stream_moves(cm, s, block);
 }
 

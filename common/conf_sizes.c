@@ -5,7 +5,8 @@
  * Process:  cachemgr, supervisor.  Threads: any; reads only.
  * Rules:    a cache in memory is a quarter of the memory, at most 1 GiB; a cache file is what it
  *           already is, else 10 GiB, at most 80 % of what its file system has free.  Requests in
- *           flight fill a gigabit at 100 ms: 32 MiB of blocks, between 16 and 512 requests.
+ *           flight fill 10 gigabits at 100 ms: 128 MiB of blocks, between 16 and 512 requests.
+ *           Without a cache each holds memory of its own: 32 MiB.
  */
 #include "common/conf.h"
 
@@ -22,13 +23,14 @@
 #include "common/cleanup.h"
 #include "common/conf_priv.h"
 
-#define MIB	      (UINT64_C(1) << 20)
-#define GIB	      (UINT64_C(1) << 30)
-#define SLOTS_MIN     8
-#define SLOTS_MAX     (UINT64_C(1) << 31)
-#define IN_FLIGHT     (32 * MIB)
-#define TRANSFERS_MIN 16
-#define TRANSFERS_MAX 512
+#define MIB	       (UINT64_C(1) << 20)
+#define GIB	       (UINT64_C(1) << 30)
+#define SLOTS_MIN      8
+#define SLOTS_MAX      (UINT64_C(1) << 31)
+#define IN_FLIGHT      (128 * MIB)
+#define IN_FLIGHT_BARE (32 * MIB)
+#define TRANSFERS_MIN  16
+#define TRANSFERS_MAX  512
 
 static uint64_t
 default_memory_bytes(void)
@@ -76,15 +78,23 @@ default_file_slots(const char *path, uint64_t block_size)
 	return (min_u64(10 * GIB, (uint64_t)fs.f_bavail * fs.f_frsize / 5 * 4) / block_size);
 }
 
+/* It cannot work without any slots, but then keeps nothing in them for later. */
+static bool
+has_no_cache(const struct conf *conf)
+{
+	return (
+	    conf->shared_disk_mode || (conf_is_set(conf, CONF_blockCacheSize) &&
+					  (conf->cache_size.blocks | conf->cache_size.bytes) == 0));
+}
+
 uint64_t
 conf_cache_slots(const struct conf *conf, uint64_t block_size)
 {
 	const struct conf_amount *amount = &conf->cache_size;
 	uint64_t slots, transfers = conf_max_transfers(conf, block_size);
 
-	/* Cannot work without any: each request in flight needs one to read into. */
-	if (conf->shared_disk_mode ||
-	    (conf_is_set(conf, CONF_blockCacheSize) && (amount->blocks | amount->bytes) == 0))
+	/* Each request in flight needs one to read into. */
+	if (has_no_cache(conf))
 		return (max_u64(2 * transfers, SLOTS_MIN));
 	if (amount->blocks != 0)
 		slots = amount->blocks;
@@ -110,9 +120,11 @@ conf_max_dirty_slots(const struct conf *conf, uint64_t block_size)
 uint32_t
 conf_max_transfers(const struct conf *conf, uint64_t block_size)
 {
+	uint64_t in_flight = has_no_cache(conf) ? IN_FLIGHT_BARE : IN_FLIGHT;
+
 	if (conf->max_transfers != 0)
 		return (conf->max_transfers);
-	return ((uint32_t)clamp_u64(IN_FLIGHT / block_size, TRANSFERS_MIN, TRANSFERS_MAX));
+	return ((uint32_t)clamp_u64(in_flight / block_size, TRANSFERS_MIN, TRANSFERS_MAX));
 }
 
 uint32_t

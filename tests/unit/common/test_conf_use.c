@@ -39,7 +39,7 @@ test_fields(void)
 	is_int(conf_cache_slots(conf, 65536), 160, "slots of a cache given in bytes");
 	is_int(conf_max_dirty_slots(conf, 65536), 160, "without a bound all of it may be dirty");
 	is_int(conf_max_transfers(conf, 65536), 512, "64 KiB blocks get 512 transfers");
-	is_int(conf_max_transfers(conf, 1 << 20), 32, "1 MiB blocks get 32");
+	is_int(conf_max_transfers(conf, 1 << 20), 128, "1 MiB blocks get 128");
 	conf_free(conf);
 
 	/* The enums of conf.h follow the words of the table. */
