@@ -212,6 +212,7 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 		    "%s: cache file of another disk: %s (this one is %s; give each disk a "
 		    "blockCacheFile of its own)",
 		    c->cache_file, s->name, name));
+	cf->unclean = s->state != CACHEFILE_CLEAN;
 	if (s->state == CACHEFILE_VOID) {
 		log_warn("the cache file could not be written in its last run: making it anew");
 		return (format_file(cf, c, shm, why, why_len));

@@ -41,6 +41,7 @@ struct cachefile {
 	int fd;		/* owned */
 	bool memory;	/* a memfd */
 	bool fresh;	/* just made, or cleared: no journal to read */
+	bool unclean;	/* not all was uploaded when it ended: requests may still be under way */
 	uint32_t token; /* as found in the superblock */
 	/* Nothing written to it can have been lost since: it was ended well, or the boot is the same. */
 	bool synced;

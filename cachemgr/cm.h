@@ -169,6 +169,7 @@ struct cachemgr {
 	struct commit *commit; /* NULL with a memory cache */
 	struct landing *landing; /* landing.c */
 	uint32_t nlanding, landing_room;
+	uint64_t quiet_until_us; /* nothing of blocks is asked of the store before */
 	struct warm *warm;     /* kept from the last run; NULL when nothing is */
 	uint8_t *side_used;    /* per slot: its side table entry may be in use */
 
@@ -299,6 +300,8 @@ void sched_handle(struct cachemgr *, uint32_t uploader, const struct ipc_msg *);
 void sched_bury(struct cachemgr *, uint32_t uploader);
 
 /* ---- landing.c ---- */
+void landing_await(struct cachemgr *); /* everything in the bucket may still change */
+bool landing_quiet(struct cachemgr *);
 void landing_note(struct cachemgr *, uint64_t first, uint64_t count);
 bool landing_possible(struct cachemgr *, uint64_t first, uint64_t count);
 

@@ -170,6 +170,8 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		if ((r = warm_open(cm, cf.synced && is_our_token(cm, &cf))) < 0)
 			return (r);
 	}
+	if ((first && cf.unclean) || atomic_load(&cm->st->unclean) != 0)
+		landing_await(cm);
 	slots_open(cm);
 	lease_open(cm);
 	cm->drained = atomic_load(&cm->st->write_through) != 0;
@@ -290,6 +292,8 @@ cachemgr_deadline(struct cachemgr *cm)
 		at = t;
 	if ((t = lease_deadline(cm)) < at)
 		at = t;
+	if (landing_quiet(cm) && cm->quiet_until_us < at)
+		at = cm->quiet_until_us;
 	if (cm->survey_wanted && cm->survey_retry_us < at)
 		at = cm->survey_retry_us;
 	return (at > cm->now_us ? at : cm->now_us + 1000);

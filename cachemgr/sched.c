@@ -46,6 +46,8 @@ sched_has_room(struct cachemgr *cm, enum xfer_kind kind)
 {
 	uint32_t all = cm->reads_inflight + cm->writes_inflight;
 
+	if (landing_quiet(cm))
+		return (false);
 	if (kind == XFER_GET)
 		return (all < cm->max_transfers);
 	return (all < cm->max_transfers && cm->writes_inflight < cm->max_transfers - cm->reserved);

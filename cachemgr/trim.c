@@ -257,7 +257,7 @@ delete_run(struct cachemgr *cm)
 	bool urgent = !STAILQ_EMPTY(&cm->barriers) || cm->npending >= BATCH_BLOCKS;
 
 	if (cm->npending == 0 || cm->now_us < cm->pend_retry_us || cm->pend_blocked ||
-	    !lease_holds(cm))
+	    !lease_holds(cm) || landing_quiet(cm))
 		return;
 	if (!urgent && cm->now_us < cm->pend_since_us + cm->write_delay_us)
 		return;

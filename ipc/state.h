@@ -66,7 +66,11 @@ struct ipc_state {
 	 * user said so.  Without it such a file is refused.
 	 */
 	_Atomic uint32_t dirty_welcome;
-	uint32_t pad0;
+	/*
+	 * supervisor, then cachemgr: 1: the disk did not end well before; its requests may still be
+	 * on their way to the store.
+	 */
+	_Atomic uint32_t unclean;
 	uint64_t pad[5];
 	/* supervisor: body of the token object, for renewals; NUL-terminated */
 	char token_body[512];

@@ -134,6 +134,7 @@ struct token {				/* the mount token of this disk, see token.h */
 	unsigned	fence;		/* 0 none, 1 weak, 2 strong */
 	char		instance[33];
 	bool		taken_over;	/* it was ours before this start */
+	bool		unclean;	/* somebody's was there when this start took it */
 	uint64_t	asked_us;	/* CLOCK_BOOTTIME just before it was confirmed; 0: not yet */
 	uint8_t		etag[16];	/* zero: not known */
 	char		body[512];	/* of the object, as it was written */

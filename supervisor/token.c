@@ -332,6 +332,7 @@ token_acquire(struct super *s, struct storetool *t, char **ret_error)
 		(void)strlcpy(s->token.instance, noted.instance, sizeof(s->token.instance));
 	else
 		make_instance(s->token.instance);
+	s->token.unclean = h.present;
 	if (h.present) {
 		describe(&h, who, sizeof(who));
 		s->token.taken_over = is_ours(&h, &noted);
@@ -353,6 +354,7 @@ token_publish(const struct super *s)
 	memcpy(etag, t->etag, sizeof(etag));
 	atomic_store(&st->fence, t->fence);
 	atomic_store(&st->token, t->value);
+	atomic_store(&st->unclean, t->unclean);
 	atomic_store(&st->token_etag[0], etag[0]);
 	atomic_store(&st->token_etag[1], etag[1]);
 	memcpy(st->token_body, t->body, sizeof(st->token_body));
