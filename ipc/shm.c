@@ -11,6 +11,7 @@
 
 #include "common/counters.h"
 #include "ipc/bell.h"
+#include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "ipc/ring.h"
 #include "ipc/slot_table.h"
@@ -84,6 +85,7 @@ lay_out(const struct shm_geometry *g, uint64_t off[SHM_NAREAS])
 	    [SHM_BUCKETS] = IPC_LINE + (uint64_t)g->nbuckets * sizeof(uint32_t),
 	    [SHM_SLOTS] = (uint64_t)g->nslots * sizeof(struct ipc_slot),
 	    [SHM_ZEROMAP] = (g->nblocks + 31) / 32 * 8,
+	    [SHM_POOL] = sizeof(struct ipc_pool),
 	};
 	uint64_t at = 4096;
 
@@ -225,6 +227,12 @@ struct ipc_state *
 shm_state(const struct shm *s)
 {
 	return (shm_area(s, SHM_STATE));
+}
+
+struct ipc_pool *
+shm_pool(const struct shm *s)
+{
+	return (shm_area(s, SHM_POOL));
 }
 
 struct ipc_ring *

@@ -65,6 +65,7 @@ enum shm_area {
 	SHM_BUCKETS,   /* _Atomic uint32_t[nbuckets]: slot + 1, 0 = empty */
 	SHM_SLOTS,     /* struct ipc_slot[nslots] */
 	SHM_ZEROMAP,   /* two bits per block, _Atomic uint64_t words */
+	SHM_POOL,      /* struct ipc_pool: what the uploaders share */
 	SHM_NAREAS
 };
 

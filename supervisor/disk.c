@@ -33,6 +33,7 @@
 #include "supervisor/notify.h"
 #include "supervisor/phase.h"
 #include "supervisor/pidlock.h"
+#include "supervisor/set.h"
 #include "supervisor/sizes.h"
 #include "supervisor/start.h"
 #include "supervisor/storetool.h"
@@ -216,7 +217,7 @@ fill_state(struct super *s)
 	token_publish(s);
 	atomic_store(&st->dirty_welcome, s->opt.dirty == DIRTY_UPLOAD);
 	atomic_store(&st->read_only, s->conf->read_only);
-	atomic_store(&st->flush_to_bucket, s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
+	set_publish(s);
 	atomic_store(&st->started_us, now);
 	atomic_store(&me->pid, (uint32_t)getpid());
 	atomic_store(&me->epoch, 1);

@@ -28,6 +28,7 @@
 #include "supervisor/disk.h"
 #include "supervisor/helper.h"
 #include "supervisor/letter.h"
+#include "supervisor/set.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
 
@@ -294,15 +295,6 @@ take_fds(struct super *s)
 	}
 }
 
-/* What the user has changed meanwhile, of what the segment knows. */
-static void
-apply_changes(struct super *s, const struct conf *old)
-{
-	if (!conf_key_same(s->conf, old, CONF_flushTo))
-		atomic_store(&shm_state(&s->shm)->flush_to_bucket,
-		    s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
-}
-
 static int
 adopt(struct super *s, const struct conf *old, char **ret_error)
 {
@@ -319,7 +311,7 @@ adopt(struct super *s, const struct conf *old, char **ret_error)
 	if ((r = disk_attach(s, letter_fd(s->letter, "shm"))) < 0 ||
 	    (r = letter_read_people(s->letter, s)) < 0)
 		return (r);
-	apply_changes(s, old);
+	set_publish(s); /* the user may have changed some of it meanwhile */
 	return (0);
 }
 

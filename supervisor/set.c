@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ipc/msg.h"
+#include "ipc/pool.h"
 #include "ipc/shm.h"
 #include "ipc/state.h"
 
@@ -73,6 +74,25 @@ remember_for_uploaders(struct super *s, int id, const char *value)
 	if (n < 0 || (size_t)n >= sizeof(line) || strpbrk(value, "%\n ") != NULL)
 		return (-EINVAL);
 	return (vault_append(s->vault, line));
+}
+
+static void
+publish_limit(struct ipc_limit *l, uint64_t bps)
+{
+	/* What was granted at the old rate is forgotten: its time is not that of the new one. */
+	if (atomic_exchange(&l->bps, bps) != bps)
+		atomic_store(&l->free_ns, 0);
+}
+
+void
+set_publish(const struct super *s)
+{
+	struct ipc_pool *pool = shm_pool(&s->shm);
+
+	atomic_store(
+	    &shm_state(&s->shm)->flush_to_bucket, s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
+	publish_limit(&pool->up, s->conf->upload_limit_bps);
+	publish_limit(&pool->down, s->conf->download_limit_bps);
 }
 
 static int
@@ -161,9 +181,9 @@ set_key(
 				    "start on (s3backerd restart)");
 		return (SET_HERE);
 	}
-	if (id == CONF_flushTo)
-		atomic_store(&shm_state(&s->shm)->flush_to_bucket,
-		    s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
+	set_publish(s);
+	if (id == CONF_uploadLimit || id == CONF_downloadLimit)
+		return (SET_HERE);
 	if ((keys[id].who & CONF_CACHE) != 0) {
 		*ret_msg = (struct ipc_msg){.type = IPC_SET,
 		    .off = (uint32_t)id,

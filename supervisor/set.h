@@ -17,6 +17,9 @@ enum { SET_HERE, SET_BY_CACHEMGR };
 int	set_key(struct super *, const char *key, const char *value, struct ipc_msg *ret_msg,
 	    char **ret_text);
 
+/* What of the configuration the segment knows: when it is made, and after a change. */
+void	set_publish(const struct super *);
+
 /* A change made under the s3backerd before us; ours from now on. */
 int	set_again(struct super *, const char *assignment);
 void	set_forget(struct super *);

@@ -1,53 +1,56 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * bandwidth.h -- a token bucket that goes into debt: exact on average, without small pieces.
+ * bandwidth.h -- a limit that holds for all uploaders together: a token bucket that goes into debt.
  *
- * Process:  uploader.  Threads: one.  Units: bytes, microseconds; time is handed in.
+ * Process:  uploader.  Threads: any.  Units: bytes; microseconds, handed in; inside nanoseconds.
+ * Follows:  the generic cell rate algorithm (ITU-T I.371, "virtual scheduling"): one word says until
+ *           when the line is busy with what was granted, so taking is one compare-and-swap and an
+ *           idle or dead process holds nothing back.
+ * Exact:    whatever is granted moves the word on by its time, however many processes take at once:
+ *           at most rate * time, and a burst, and one piece for each of them, in any interval.
  */
 #ifndef S3B_UPLOADER_BANDWIDTH_H
 #define S3B_UPLOADER_BANDWIDTH_H
 
 #include <stdint.h>
 
-struct bandwidth {
-	uint64_t per_s;		/* bytes; 0: no limit */
-	int64_t	 tokens;	/* bytes that may go at once; negative: debt */
-	uint64_t last_us;
-};
+#include "ipc/pool.h"
 
-static inline void
-bandwidth_set(struct bandwidth *b, uint64_t bits_per_s, uint64_t now)
-{
-	b->per_s = bits_per_s / 8;
-	b->tokens = 0;
-	b->last_us = now;
-}
+#define BANDWIDTH_BURST_NS UINT64_C(100000000)	   /* what an idle tenth of a second saves up */
+#define BANDWIDTH_LOOK_US  UINT64_C(200000)	   /* the limit may have been changed meanwhile */
+#define BANDWIDTH_DEBT_NS  UINT64_C(3600000000000) /* more than that is damage, not debt */
 
 /* 0: go on; else come back in that many microseconds. */
 static inline uint64_t
-bandwidth_wait(struct bandwidth *b, uint64_t now)
+bandwidth_wait(const struct ipc_limit *l, uint64_t now_us)
 {
-	int64_t burst = (int64_t)(b->per_s / 10); /* what an idle tenth of a second saves up */
-	uint64_t past = now > b->last_us ? now - b->last_us : 0; /* callers' clocks may be stale */
+	uint64_t now = now_us * 1000, at = atomic_load_explicit(&l->free_ns, memory_order_relaxed);
 
-	if (b->per_s == 0)
+	if (atomic_load_explicit(&l->bps, memory_order_relaxed) == 0 || at <= now ||
+	    at - now > BANDWIDTH_DEBT_NS)
 		return (0);
-	if (past > 10000000)
-		past = 10000000; /* no overflow, however long it was idle */
-	if (past * b->per_s >= 1000000) { /* else keep the time until it is worth a byte */
-		b->tokens += (int64_t)(past * b->per_s / 1000000);
-		b->last_us = now;
-	}
-	if (b->tokens > burst)
-		b->tokens = burst;
-	return (b->tokens >= 0 ? 0 : (uint64_t)-b->tokens * 1000000 / b->per_s + 1000);
+	at = (at - now) / 1000 + 1;
+	return (at < BANDWIDTH_LOOK_US ? at : BANDWIDTH_LOOK_US);
 }
 
+/* Less than 0: give back. */
 static inline void
-bandwidth_spend(struct bandwidth *b, int64_t bytes)
+bandwidth_spend(struct ipc_limit *l, uint64_t now_us, int64_t bytes)
 {
-	if (b->per_s != 0)
-		b->tokens -= bytes;
+	uint64_t now = now_us * 1000, at = atomic_load_explicit(&l->free_ns, memory_order_relaxed);
+	uint64_t bps = atomic_load_explicit(&l->bps, memory_order_relaxed), from;
+	int64_t ns;
+
+	if (bps == 0 || bytes == 0)
+		return;
+	ns = (int64_t)((double)bytes * 8e9 / (double)bps);
+	do {
+		from = at;
+		if (at < now && now - at > BANDWIDTH_BURST_NS)
+			from = now - BANDWIDTH_BURST_NS;
+		if (at > now && at - now > BANDWIDTH_DEBT_NS)
+			from = now;
+	} while (!atomic_compare_exchange_weak(&l->free_ns, &at, from + (uint64_t)ns));
 }
 
 #endif

@@ -21,7 +21,7 @@
 TAILQ_HEAD(request_list, http_request);
 
 struct pacer {			/* one direction's bandwidth and who waits for it */
-	struct bandwidth    bw;
+	struct ipc_limit   *limit; /* of the whole pool */
 	struct request_list paused;
 	struct timer	    timer;
 	struct http	   *http;
@@ -35,20 +35,23 @@ struct http {
 	int		    source;
 	struct timer	    curl_timer, sweep, failed_timer;
 	struct request_list running, failed;
+	struct request_list slowed; /* by maxUploadSpeed, maxDownloadSpeed: each has its timer */
 	unsigned	    nrunning;
 	CURL		  **idle;
 	unsigned	    nidle;
 	uint64_t	    buffer;
 	struct pacer	    up, down;
+	struct ipc_limit    none;  /* for who has no pool: the store tool */
 	char		   *cacert, *user_agent;
 };
 
 int	http_setup(struct http *, struct http_request *);
 int	http_errno(int curl_code, const struct http_request *);
 
-void	http_pacer_init(struct http *, struct pacer *, uint64_t bps);
+void	http_pace_begin(struct http_request *, uint64_t now);
+void	http_pacer_init(struct http *, struct pacer *, struct ipc_limit *);
 /* False: the transfer was put to sleep; it will be woken with a grant of one buffer. */
 bool	http_pace(struct pacer *, struct http_request *, uint64_t now);
-void	http_pace_spend(struct pacer *, struct http_request *, uint64_t bytes);
+void	http_pace_spend(struct pacer *, struct http_request *, uint64_t bytes, uint64_t now);
 
 #endif

@@ -144,12 +144,6 @@ set_transport(struct http *h, CURL *c)
 		(void)curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
 		(void)curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
 	}
-	if (conf->per_upload_bps > 0)
-		(void)curl_easy_setopt(
-		    c, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)(conf->per_upload_bps / 8));
-	if (conf->per_download_bps > 0)
-		(void)curl_easy_setopt(
-		    c, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)(conf->per_download_bps / 8));
 	if (conf->ip_tos >= 0) {
 		(void)curl_easy_setopt(c, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
 		(void)curl_easy_setopt(c, CURLOPT_SOCKOPTDATA, h);

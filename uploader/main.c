@@ -25,6 +25,7 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 #include "ipc/bell.h"
+#include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "uploader/codec.h"
 #include "uploader/jobs.h"
@@ -36,8 +37,6 @@
 #define NICENESS	10
 #define MESSAGES_A_TURN 64
 #define LOOK_AROUND_US	(200 * US_PER_MS) /* is s3backerd still there? */
-#define BUDGET_TOKENS	64		  /* retries in a burst, whole pool */
-#define BUDGET_PER_S	16
 
 /* A share of something of the whole pool, at least one. */
 static unsigned
@@ -61,6 +60,7 @@ open_store(struct uploader *up, char **ret_error)
 	    .codec = up->codec,
 	    .counters = env->counters,
 	    .state = env->state,
+	    .pool = shm_pool(env->shm),
 	    .names = {conf->prefix_full, strlen(conf->prefix_full), conf->block_hash_prefix,
 		g->nblocks},
 	    .block_size = g->block_size,
@@ -84,7 +84,8 @@ open_policies(struct uploader *up)
 	up->token_policy =
 	    (struct retry_policy){min_u64(conf->initial_retry_pause_us, US_PER_S), 5 * US_PER_S};
 	up->settle_us = conf->timeout_us;
-	retry_budget_init(&up->budget, share(up, BUDGET_TOKENS), share(up, BUDGET_PER_S), now_us());
+	up->outage = &shm_pool(up->env->shm)->outage;
+	up->outages_seen = atomic_load(&up->outage->ended);
 }
 
 static int
@@ -142,6 +143,7 @@ run(struct uploader *up)
 		ipc_bell_clear(env->bell, up->bell_fd);
 		if (now >= next_look || role_stop_requested) {
 			leave_when_told(up);
+			work_look_around(up);
 			next_look = now + LOOK_AROUND_US;
 		}
 		/* What comes after the order to leave stays in the ring, for the next of us. */

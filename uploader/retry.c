@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/blockmath.h"
+#include "ipc/pool.h"
 
 #include "uploader/guard.h"
 
@@ -147,77 +148,91 @@ retry_next(struct retry *r, const struct retry_policy *p, enum fail f, uint64_t 
 	return (true);
 }
 
-void
-retry_budget_init(struct retry_budget *b, unsigned tokens, unsigned per_s, uint64_t now)
-{
-	b->milli = b->max_milli = (uint64_t)tokens * 1000;
-	b->per_s_milli = (uint64_t)per_s * 1000;
-	b->last_us = now;
-}
+/* ---- shared by the pool ------------------------------------------------------------------ */
+#define COST_US	  (UINT64_C(1000000) / RETRY_PER_S) /* of one retry */
+#define BUDGET_US (RETRY_BURST * COST_US)
 
-void
-retry_budget_success(struct retry_budget *b)
-{
-	b->milli = min_u64(b->milli + 100, b->max_milli);
-}
-
+/* The generic cell rate algorithm, as in bandwidth.h: until when the budget is spent. */
 uint64_t
-retry_budget_take(struct retry_budget *b, uint64_t now)
+retry_budget_take(struct ipc_outage *o, uint64_t now)
 {
-	if (now > b->last_us) {
-		uint64_t earned = (now - b->last_us) * b->per_s_milli / 1000000;
+	uint64_t at = atomic_load(&o->retry_us), from;
 
-		b->milli = min_u64(b->milli + earned, b->max_milli);
-		/* Keep what was too little to earn a thousandth. */
-		if (earned > 0)
-			b->last_us = now;
-	}
-	if (b->milli >= 1000) {
-		b->milli -= 1000;
-		return (0);
-	}
-	return (max_u64((1000 - b->milli) * 1000000 / b->per_s_milli, 1000));
+	do {
+		from = at > now && at - now <= BUDGET_US ? at : now; /* a later time is damage */
+		if (from + COST_US - now > BUDGET_US)
+			return (max_u64(from + COST_US - now - BUDGET_US, 1000));
+	} while (!atomic_compare_exchange_weak(&o->retry_us, &at, from + COST_US));
+	return (0);
+}
+
+static void
+budget_success(struct ipc_outage *o, uint64_t now)
+{
+	uint64_t at = atomic_load_explicit(&o->retry_us, memory_order_relaxed);
+
+	/* Once is enough: who was faster has changed it by as much. */
+	if (at > now)
+		(void)atomic_compare_exchange_strong(&o->retry_us, &at, at - COST_US / 10);
 }
 
 bool
-retry_outage_failure(struct retry_outage *o, uint64_t now)
+retry_outage_on(const struct ipc_outage *o)
 {
-	if (o->row++ == 0)
-		o->first_us = now;
-	if (o->on || o->row < RETRY_OUTAGE_ROW || now - o->first_us < RETRY_OUTAGE_AFTER_US)
+	return (atomic_load_explicit(&o->on, memory_order_relaxed) != 0);
+}
+
+bool
+retry_outage_failure(struct ipc_outage *o, uint64_t now)
+{
+	uint64_t first = 0;
+	uint32_t off = 0, row;
+
+	if (atomic_compare_exchange_strong(&o->first_us, &first, now))
+		first = now;
+	row = atomic_fetch_add(&o->row, 1) + 1;
+	if (retry_outage_on(o) || row < RETRY_OUTAGE_ROW || now < first ||
+	    now - first < RETRY_OUTAGE_AFTER_US)
 		return (false);
-	o->on = true;
-	o->probing = false;
-	o->probe_us = now;
-	return (true);
+	/* The pause before the first probe is there before anybody looks for it. */
+	atomic_store(&o->probe_us, now + RETRY_PROBE_US);
+	return (atomic_compare_exchange_strong(&o->on, &off, 1));
 }
 
 uint64_t
-retry_outage_success(struct retry_outage *o, uint64_t now)
+retry_outage_success(struct ipc_outage *o, uint64_t now)
 {
-	uint64_t lasted = o->on ? now - o->first_us : 0;
+	uint64_t first;
 
-	*o = (struct retry_outage){0};
-	return (lasted);
-}
-
-uint64_t
-retry_outage_take(struct retry_outage *o, uint64_t now)
-{
-	uint64_t at = o->probe_us + (o->probing ? RETRY_PROBE_LIMIT_US : RETRY_PROBE_US);
-
-	if (!o->on)
+	budget_success(o, now);
+	/* As a rule there is nothing to be set back, and the line stays shared. */
+	if (atomic_load_explicit(&o->row, memory_order_relaxed) == 0 && !retry_outage_on(o))
 		return (0);
-	if (now < at)
+	first = atomic_exchange(&o->first_us, 0);
+	atomic_store(&o->row, 0);
+	if (atomic_exchange(&o->on, 0) == 0)
+		return (0);
+	atomic_fetch_add(&o->ended, 1);
+	return (first != 0 && first < now ? now - first : 1);
+}
+
+uint64_t
+retry_outage_take(struct ipc_outage *o, uint64_t now)
+{
+	uint64_t at = atomic_load(&o->probe_us);
+
+	if (!retry_outage_on(o))
+		return (0);
+	if (at > now && at - now <= RETRY_PROBE_LIMIT_US)
 		return (at - now);
-	o->probing = true;
-	o->probe_us = now;
+	/* One of all wins; should it die, the next one goes after its limit. */
+	if (!atomic_compare_exchange_strong(&o->probe_us, &at, now + RETRY_PROBE_LIMIT_US))
+		return (RETRY_PROBE_US);
 	return (0);
 }
 
 void
-retry_outage_answered(struct retry_outage *o, uint64_t now)
+retry_outage_answered(struct ipc_outage *o, uint64_t now)
 {
-	o->probing = false;
-	o->probe_us = now;
+	atomic_store(&o->probe_us, now + RETRY_PROBE_US);
 }

@@ -2,8 +2,8 @@
 /*
  * retry.h -- what a failure means, and when to try again.
  *
- * Process:  uploader.  Threads: any; pure functions on the caller's structs, time and random
- *           numbers are handed in.
+ * Process:  uploader.  Threads: any; functions on the caller's structs and on ipc/pool.h, time and
+ *           random numbers are handed in.
  * Follows:  exponential back-off with full jitter (M. Brooker, AWS Architecture Blog 2015): a pause
  *           is drawn evenly from 0 to the cap of its try, so that clients do not march in step.
  * Units:    microseconds.
@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct ipc_outage;
 
 /* One pause is never longer, unless told by the server: who is alone is his own probe. */
 #define RETRY_PAUSE_CAP_US UINT64_C(4000000)
@@ -63,21 +65,17 @@ bool	retry_next(struct retry *, const struct retry_policy *, enum fail f, uint64
 	    uint32_t random, uint64_t *ret_pause_us);
 
 /*
- * A budget shared by all requests of the process, so that an outage does not become a storm: a
- * retry costs one token, a success earns a tenth of one, and a few come by themselves each second,
- * which makes them the probes that find out when the store is back.
+ * What follows is shared by all uploaders (ipc/pool.h): whoever writes may die at any instruction, and
+ * what it had taken is free again after a while.
+ *
+ * A budget, so that an outage does not become a storm: a burst of RETRY_BURST retries, then
+ * RETRY_PER_S a second, which makes them the probes that find out when the store is back; a success
+ * earns a tenth of one.  0: go ahead, one was taken.  Else ask again in that many microseconds.
  */
-struct retry_budget {
-	uint64_t milli;		/* thousandths of tokens */
-	uint64_t max_milli;
-	uint64_t per_s_milli;
-	uint64_t last_us;
-};
+#define RETRY_BURST 64
+#define RETRY_PER_S 16
 
-void	retry_budget_init(struct retry_budget *, unsigned tokens, unsigned per_s, uint64_t now);
-void	retry_budget_success(struct retry_budget *);
-/* 0: go ahead, a token was taken.  Else ask again in that many microseconds. */
-uint64_t retry_budget_take(struct retry_budget *, uint64_t now);
+uint64_t retry_budget_take(struct ipc_outage *, uint64_t now);
 
 /*
  * An outage: RETRY_OUTAGE_ROW failures in a row and nothing else for RETRY_OUTAGE_AFTER_US.  From then
@@ -89,19 +87,12 @@ uint64_t retry_budget_take(struct retry_budget *, uint64_t now);
 #define RETRY_PROBE_US	      UINT64_C(1000000)
 #define RETRY_PROBE_LIMIT_US  UINT64_C(3000000)
 
-struct retry_outage {		/* all zero at first */
-	unsigned row;		/* failures since the last success */
-	uint64_t first_us;	/* the first of them */
-	bool	 on;
-	bool	 probing;
-	uint64_t probe_us;	/* when the last probe left, or was answered */
-};
-
-bool	retry_outage_failure(struct retry_outage *, uint64_t now);	/* true: it begins */
-/* How long it lasted; 0: there was none. */
-uint64_t retry_outage_success(struct retry_outage *, uint64_t now);
+bool	retry_outage_on(const struct ipc_outage *);
+bool	retry_outage_failure(struct ipc_outage *, uint64_t now);	/* true: it begins */
+/* How long the outage lasted that this ends, for one of the callers; 0: there was none. */
+uint64_t retry_outage_success(struct ipc_outage *, uint64_t now);
 /* 0: go ahead, as a probe if the outage is on.  Else ask again in that many microseconds. */
-uint64_t retry_outage_take(struct retry_outage *, uint64_t now);
-void	retry_outage_answered(struct retry_outage *, uint64_t now);	/* the probe, by a failure */
+uint64_t retry_outage_take(struct ipc_outage *, uint64_t now);
+void	retry_outage_answered(struct ipc_outage *, uint64_t now);	/* the probe, by a failure */
 
 #endif

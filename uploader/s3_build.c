@@ -85,6 +85,7 @@ build_get(struct s3 *s3, struct s3_op *s, const char *key)
 		return (make(s3, s, "HEAD", key, NULL, NULL, NULL, &head));
 	}
 	s->http.method = HTTP_GET;
+	s->http.background = op->background;
 	s->http.expect_len = op->kind == STORE_STAT ? 1 : op->len;
 	if (op->kind == STORE_STAT)
 		s3_head_add(&head, "Range", "bytes=0-0");

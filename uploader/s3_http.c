@@ -64,7 +64,7 @@ on_body(char *data, size_t size, size_t n, void *arg)
 	n *= size;
 	if (!http_pace(&h->down, r, now))
 		return (CURL_WRITEFUNC_PAUSE);
-	http_pace_spend(&h->down, r, n);
+	http_pace_spend(&h->down, r, n, now);
 	r->progress_us = now;
 	r->reply.received += n;
 	if (r->body_write == NULL || r->reply.status < 200 || r->reply.status > 299) {
@@ -89,7 +89,7 @@ on_send(char *buf, size_t size, size_t n, void *arg)
 		return (CURL_READFUNC_PAUSE);
 	if ((r->callback_error = r->body_read(r, r->sent, buf, n)) < 0)
 		return (CURL_READFUNC_ABORT);
-	http_pace_spend(&h->up, r, n);
+	http_pace_spend(&h->up, r, n, now);
 	r->progress_us = now;
 	r->sent += n;
 	return (n);
@@ -174,6 +174,7 @@ http_submit(struct http *h, struct http_request *r)
 	r->easy = r->slist = NULL;
 	r->started_us = r->progress_us = r->window_us = now_us();
 	r->window_bytes = r->unpaused_us = 0;
+	http_pace_begin(r, r->started_us);
 	if ((r->reply.error = start(h, r)) < 0) {
 		TAILQ_INSERT_TAIL(&h->failed, r, link);
 		loop_timer_set(h->loop, &h->failed_timer, r->started_us);
@@ -200,9 +201,10 @@ static void
 take_out(struct http *h, struct http_request *r)
 {
 	if (r->paused)
-		TAILQ_REMOVE(&r->paused->paused, r, link);
+		TAILQ_REMOVE(r->paused, r, link);
 	else
 		TAILQ_REMOVE(&h->running, r, link);
+	loop_timer_clear(h->loop, &r->own_timer);
 	(void)curl_multi_remove_handle(h->multi, r->easy);
 	curl_slist_free_all(r->slist);
 	if (h->nidle < h->conf.max_transfers)
@@ -387,14 +389,19 @@ http_open(struct loop *loop, const struct http_conf *conf, struct counters *coun
 	h->cacert = conf->cacert != NULL ? strdup(conf->cacert) : NULL;
 	h->user_agent = strdup(conf->user_agent);
 	h->idle = calloc(conf->max_transfers, sizeof(h->idle[0]));
-	/* A TLS record has 16 KiB: a larger buffer would stay empty. */
-	h->buffer = conf->tls ? BUFFER_MIN
-			      : clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
-				    BUFFER_MIN, BUFFER_MAX);
+	/*
+	 * A TLS record has 16 KiB: a larger buffer would stay empty.  And what is limited for itself
+	 * goes in small pieces.
+	 */
+	h->buffer = conf->tls || conf->per_upload_bps > 0 || conf->per_download_bps > 0
+			? BUFFER_MIN
+			: clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
+			      BUFFER_MIN, BUFFER_MAX);
 	TAILQ_INIT(&h->running);
 	TAILQ_INIT(&h->failed);
-	http_pacer_init(h, &h->up, conf->upload_bps);
-	http_pacer_init(h, &h->down, conf->download_bps);
+	TAILQ_INIT(&h->slowed);
+	http_pacer_init(h, &h->up, conf->upload);
+	http_pacer_init(h, &h->down, conf->download);
 	timer_init(&h->curl_timer, on_curl_timer, h);
 	timer_init(&h->sweep, on_sweep, h);
 	timer_init(&h->failed_timer, on_failed, h);
@@ -423,7 +430,9 @@ http_close(struct http **hp)
 		return;
 	TAILQ_CONCAT(&h->running, &h->up.paused, link);
 	TAILQ_CONCAT(&h->running, &h->down.paused, link);
+	TAILQ_CONCAT(&h->running, &h->slowed, link);
 	TAILQ_FOREACH (r, &h->running, link) {
+		loop_timer_clear(h->loop, &r->own_timer);
 		(void)curl_multi_remove_handle(h->multi, r->easy);
 		curl_easy_cleanup(r->easy);
 		curl_slist_free_all(r->slist);

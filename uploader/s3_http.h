@@ -22,9 +22,11 @@
 
 #include <bsd/sys/queue.h>
 
+#include "ipc/pool.h"
 #include "uploader/loop.h"
 
 struct http;
+struct request_list;
 struct counters;
 
 #define HTTP_TEXT_MAX 4096
@@ -70,6 +72,7 @@ struct http_request {
 	void	    *arg;
 	uint64_t     expect_len;	/* of a download, for its deadline */
 	uint64_t     limit_us;	/* from its start, however well it goes; 0: none */
+	bool	     background; /* nobody waits for it: last in line for bandwidth */
 	struct http_reply reply;
 
 	/* private to s3_http.c */
@@ -79,7 +82,9 @@ struct http_request {
 	uint64_t     started_us, progress_us, paused_us, pause_began_us, unpaused_us;
 	uint64_t     window_us, window_bytes; /* what has moved since */
 	int	     callback_error;
-	struct pacer *paused;		/* whose turn it waits for */
+	struct request_list *paused;	/* where it waits for its turn */
+	struct ipc_limit own;		/* of this transfer alone */
+	struct timer own_timer;
 	TAILQ_ENTRY(http_request) link;
 };
 
@@ -91,7 +96,7 @@ struct http_conf {
 	bool	    tls, insecure, fresh_connections, verbose;
 	int	    ip_tos;		/* -1: leave it */
 	uint64_t    per_upload_bps, per_download_bps; /* bits per second of each, 0: no limit */
-	uint64_t    upload_bps, download_bps;	      /* of all together */
+	struct ipc_limit *upload, *download; /* of the whole pool; NULL: none */
 };
 
 int	http_open(struct loop *, const struct http_conf *, struct counters *, struct http **ret_http);
@@ -102,6 +107,5 @@ void	http_submit(struct http *, struct http_request *);
 /* True: it is cut, `done` is never called.  False: `done` is on its way. */
 bool	http_cancel(struct http_request *);
 void	http_forget(struct http_request *);	/* frees what the reply holds; url is the caller's */
-void	http_limits(struct http *, uint64_t upload_bps, uint64_t download_bps);
 
 #endif

@@ -24,6 +24,7 @@
 struct codec;
 struct conf;
 struct counters;
+struct ipc_pool;
 struct ipc_state;
 struct jobs;
 struct loop;
@@ -72,6 +73,7 @@ struct store_op {
 	enum store_kind	 kind;
 	uint32_t	 block;
 	uint32_t	 off, len;	/* GET */
+	bool		 background;	/* GET: read-ahead, nobody waits for it yet */
 	bool		 want_body_codes; /* STAT: by GET, so that errors come with their reasons */
 	struct slot_io	 io;		/* GET; fd -1: throw it away */
 	struct payload	*payload;	/* PUT */
@@ -103,7 +105,6 @@ struct store_backend {
 	void (*submit)(struct store *, struct store_op *);
 	/* Cut it: true, and `done` is never called.  False: too late.  NULL: cannot. */
 	bool (*cancel)(struct store *, struct store_op *);
-	void (*limits)(struct store *, uint64_t upload_bps, uint64_t download_bps);
 	void (*close)(struct store *);
 	/* "region=eu-west-1 style=vhost": what it found out that others should be told; may be "" */
 	void (*found)(struct store *, char *buf, size_t size);
@@ -121,10 +122,11 @@ struct store_env {		/* borrowed until the store is closed, where it is a pointer
 	const struct codec *codec;
 	struct counters	   *counters;
 	const struct ipc_state *state;	/* fence.h; NULL: store tool */
+	struct ipc_pool	   *pool;	/* limits of all uploaders together; NULL: store tool */
 	struct names	    names;
 	uint64_t	    block_size, file_size;	/* 0: not known (store tool) */
 	unsigned	    max_transfers;		/* of this process */
-	unsigned	    nprocesses;			/* of the pool, to share limits among */
+	unsigned	    nprocesses;			/* of the pool, to share buffers among */
 };
 
 int	store_s3_open(const struct store_env *, struct store **ret_store, char **ret_error);

@@ -136,12 +136,6 @@ dir_submit(struct store *store, struct store_op *op)
 }
 
 static void
-dir_limits(struct store *store, uint64_t upload_bps, uint64_t download_bps)
-{
-	(void)store, (void)upload_bps, (void)download_bps; /* a disk of one's own needs none */
-}
-
-static void
 dir_found(struct store *store, char *buf, size_t size)
 {
 	(void)store;
@@ -164,7 +158,6 @@ dir_close(struct store *store)
 static const struct store_backend dir_backend = {
     .name = "dir",
     .submit = dir_submit,
-    .limits = dir_limits,
     .found = dir_found,
     .close = dir_close,
 };

@@ -11,6 +11,7 @@
 #include "common/conf.h"
 #include "common/counters.h"
 #include "common/timeutil.h"
+#include "ipc/pool.h"
 #include "uploader/credentials.h"
 #include "uploader/s3_priv.h"
 
@@ -109,12 +110,6 @@ s3_submit(struct store *store, struct store_op *op)
 }
 
 static void
-s3_limits(struct store *store, uint64_t upload_bps, uint64_t download_bps)
-{
-	http_limits(((struct s3 *)store)->http, upload_bps, download_bps);
-}
-
-static void
 s3_found(struct store *store, char *buf, size_t size)
 {
 	const struct s3 *s3 = (struct s3 *)store;
@@ -141,17 +136,9 @@ static const struct store_backend s3_backend = {
     .name = "s3",
     .submit = s3_submit,
     .cancel = s3_cancel,
-    .limits = s3_limits,
     .found = s3_found,
     .close = s3_close,
 };
-
-/* A share of a limit of the whole pool. */
-static uint64_t
-share(uint64_t bps, unsigned n)
-{
-	return (bps == 0 ? 0 : max_u64(bps / n, 8));
-}
 
 static int
 open_http(struct s3 *s3)
@@ -172,8 +159,8 @@ open_http(struct s3 *s3)
 	    .ip_tos = conf_is_set(conf, CONF_ipTOS) ? (int)conf->ip_tos : -1,
 	    .per_upload_bps = conf->max_upload_bps,
 	    .per_download_bps = conf->max_download_bps,
-	    .upload_bps = share(conf->upload_limit_bps, env->nprocesses),
-	    .download_bps = share(conf->download_limit_bps, env->nprocesses),
+	    .upload = env->pool != NULL ? &env->pool->up : NULL,
+	    .download = env->pool != NULL ? &env->pool->down : NULL,
 	};
 
 	return (http_open(env->loop, &hc, env->counters, &s3->http));

@@ -297,6 +297,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	slot_io_init(&t->op.io, up->env->shm, fd, m->slot);
 	if (m->type == IPC_GET) {
 		t->op.kind = STORE_GET;
+		t->op.background = (m->flags & IPC_F_READAHEAD) != 0;
 		t->op.off = m->off;
 		t->op.len = m->len;
 		t->op.done = get_done;

@@ -65,8 +65,8 @@ struct uploader {
 	size_t		    out_first, out_n, out_room;
 	bool		    ring_cm;	/* something was pushed in this turn */
 	struct retry_policy get_policy, change_policy, token_policy;
-	struct retry_budget budget;
-	struct retry_outage outage;
+	struct ipc_outage  *outage;	/* of the whole pool */
+	uint32_t	    outages_seen;
 	struct hedge_stats  hedges;
 	int		    last_error;	/* of the last failure, for who never got to try */
 	uint64_t	    settle_us;	/* how long a cut-off PUT may take to land */
@@ -97,6 +97,8 @@ void	work_failed(struct work *, const struct store_reply *);
 void	work_succeeded(struct work *);
 /* The one DONE; frees the work. */
 void	work_done(struct work *, int status, uint16_t flags, uint64_t arg, const char *etag);
+/* Has another uploader found that the store is back? */
+void	work_look_around(struct uploader *);
 void	work_leave(struct uploader *);	/* end what is pausing */
 void	work_cancel(struct uploader *, uint64_t req_id);
 /* Wait until nothing that was cut off can land any more; false: nothing to wait for. */

@@ -22,6 +22,7 @@
 #include "common/inject.h"
 #include "common/log.h"
 #include "common/timeutil.h"
+#include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "uploader/etag.h"
 #include "uploader/fence.h"
@@ -82,11 +83,11 @@ wait_for_store(struct work *w)
 	/* One request in many seconds is a probe anyway, and the lease ends whatever we do. */
 	if (w->msg.type == IPC_TOKEN || up->leaving)
 		return (0);
-	if (!INJECT_FAIL("mutate.outage-storm") && (wait = retry_outage_take(&up->outage, now)) > 0)
+	if (!INJECT_FAIL("mutate.outage-storm") && (wait = retry_outage_take(up->outage, now)) > 0)
 		return (wait);
-	w->probe = up->outage.on;
+	w->probe = retry_outage_on(up->outage);
 	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
-	return (up->failing && !w->probe ? retry_budget_take(&up->budget, now) : 0);
+	return (up->failing && !w->probe ? retry_budget_take(up->outage, now) : 0);
 }
 
 /* It has waited long enough, in sum, without having got to try again. */
@@ -130,7 +131,7 @@ void
 work_begin(struct work *w, void (*attempt)(struct work *))
 {
 	w->attempt = attempt;
-	if (!w->up->outage.on) {
+	if (!retry_outage_on(w->up->outage)) {
 		attempt(w);
 		return;
 	}
@@ -176,12 +177,12 @@ note_failure(struct work *w, const struct store_reply *r)
 
 	up->failing = true;
 	if (w->probe)
-		retry_outage_answered(&up->outage, now);
+		retry_outage_answered(up->outage, now);
 	w->probe = false;
 	if (r->fail == FAIL_DATA || r->object_bad || r->healed)
 		return;
 	up->last_error = fail_errno(r->fail, r->http, r->error);
-	if (retry_outage_failure(&up->outage, now))
+	if (retry_outage_failure(up->outage, now))
 		log_warn(
 		    "the store does not serve us, asking once a second from now on: %s", r->why);
 }
@@ -234,10 +235,9 @@ wake_others(struct uploader *up)
 void
 work_succeeded(struct work *w)
 {
-	uint64_t lasted = retry_outage_success(&w->up->outage, now_us());
+	uint64_t lasted = retry_outage_success(w->up->outage, now_us());
 
 	w->probe = false;
-	retry_budget_success(&w->up->budget);
 	if (lasted > 0)
 		log_info("the store serves us again: outage_s=%" PRIu64, lasted / US_PER_S);
 	if (w->up->env->me->words[0] != '\0')
@@ -247,6 +247,18 @@ work_succeeded(struct work *w)
 		log_debug("the store answers again");
 		wake_others(w->up);
 	}
+}
+
+void
+work_look_around(struct uploader *up)
+{
+	uint32_t ended = atomic_load(&up->outage->ended);
+
+	if (ended == up->outages_seen)
+		return;
+	up->outages_seen = ended;
+	up->failing = false;
+	wake_others(up);
 }
 
 void

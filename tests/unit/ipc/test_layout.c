@@ -8,6 +8,7 @@
 #include "common/counters.h"
 #include "ipc/bell.h"
 #include "ipc/msg.h"
+#include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "ipc/ring.h"
 #include "ipc/shm.h"
@@ -35,7 +36,9 @@ static const struct {
     F(ipc_state, token_until), F(ipc_state, fenced), F(ipc_state, dirty_full),
     F(ipc_state, write_through), F(ipc_state, used_slots), F(ipc_state, acked_seq),
     F(ipc_state, fuse_init_len), F(ipc_state, token_etag), F(ipc_state, token_body),
-    F(ipc_state, why)};
+    F(ipc_state, why), F(ipc_limit, bps), F(ipc_limit, free_ns), F(ipc_pool, up), F(ipc_pool, down),
+    F(ipc_pool, outage), F(ipc_outage, retry_us), F(ipc_outage, first_us), F(ipc_outage, probe_us),
+    F(ipc_outage, row), F(ipc_outage, on), F(ipc_outage, ended)};
 #define NFIELDS (sizeof(fields) / sizeof(fields[0]))
 
 static char *text;
@@ -76,7 +79,7 @@ test_areas(void)
 {
 	static const char *const names[] = {"PROCS", "BELLS", "STATE", "COUNTERS", "HAZARDS",
 	    "RING_FE_CM", "RING_CM_FE", "RING_SUP_CM", "RING_CM_SUP", "RINGS_CM_UP", "RINGS_UP_CM",
-	    "FUSE_INIT", "BUCKETS", "SLOTS", "ZEROMAP"};
+	    "FUSE_INIT", "BUCKETS", "SLOTS", "ZEROMAP", "POOL"};
 	struct shm_geometry g;
 	struct shm s;
 	char row[160];

@@ -31,6 +31,7 @@
 #include "common/role.h"
 #include "common/timeutil.h"
 #include "ipc/bell.h"
+#include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "ipc/ring.h"
 #include "ipc/shm.h"
@@ -167,6 +168,8 @@ pool_start(struct pool *p, unsigned n, uint64_t nblocks, uint32_t block_size, ui
 	if (shm_plan(&g, nblocks, block_size, nslots, n, 1024) < 0 || shm_create(&g, &p->shm) < 0)
 		abort();
 	slot_table_attach(&p->slots, &p->shm);
+	atomic_store(&shm_pool(&p->shm)->up.bps, p->conf->upload_limit_bps);
+	atomic_store(&shm_pool(&p->shm)->down.bps, p->conf->download_limit_bps);
 	p->cache_fd = memfd_create("cache", MFD_CLOEXEC);
 	if (p->cache_fd < 0 || ftruncate(p->cache_fd, (off_t)nslots * block_size) < 0)
 		abort();

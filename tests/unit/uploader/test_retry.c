@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "tests/unit/tap.h"
+#include "ipc/pool.h"
 #include "uploader/retry.h"
 
 static void
@@ -77,36 +78,36 @@ pauses(void)
 static void
 budget(void)
 {
-	struct retry_budget b;
+	struct ipc_outage o = {.row = 0};
 	unsigned n = 0;
 	uint64_t now = 1000000, wait;
 
-	retry_budget_init(&b, 10, 2, now);
-	while (retry_budget_take(&b, now) == 0)
+	while (retry_budget_take(&o, now) == 0)
 		n++;
-	is_int(n, 10, "a burst as large as the budget");
-	wait = retry_budget_take(&b, now);
-	ok(wait >= 499000 && wait <= 501000, "then one each half second: %llu",
-	    (unsigned long long)wait);
-	is_int(retry_budget_take(&b, now + wait), 0, "which may go when it was told to");
+	is_int(n, RETRY_BURST, "a burst as large as the budget");
+	wait = retry_budget_take(&o, now);
+	ok(wait >= 62000 && wait <= 63000, "then sixteen a second: %llu", (unsigned long long)wait);
+	is_int(retry_budget_take(&o, now + wait), 0, "which may go when it was told to");
 	for (n = 0; n < 10; n++)
-		retry_budget_success(&b);
-	is_int(retry_budget_take(&b, now + wait), 0, "ten successes pay for one retry");
+		(void)retry_outage_success(&o, now + wait);
+	is_int(retry_budget_take(&o, now + wait), 0, "ten successes pay for one retry");
 	for (n = 0; n < 1000; n++)
-		retry_budget_success(&b);
-	for (n = 0; retry_budget_take(&b, now + wait) == 0;)
+		(void)retry_outage_success(&o, now + wait);
+	for (n = 0; retry_budget_take(&o, now + wait) == 0;)
 		n++;
-	is_int(n, 10, "it does not grow without bound");
-	for (n = 0; n < 1000 && retry_budget_take(&b, now + wait + n * 100) != 0;)
+	is_int(n, RETRY_BURST, "it does not grow without bound");
+	for (n = 0; n < 600 && retry_budget_take(&o, now + wait + n * 100) != 0;)
 		n++;
-	ok(n == 1000, "asking often does not lose");
-	is_int(retry_budget_take(&b, now + wait + 600000), 0, "what was earned in small pieces");
+	ok(n == 600, "asking often does not lose");
+	is_int(retry_budget_take(&o, now + wait + 63000), 0, "what was earned in small pieces");
+	atomic_store(&o.retry_us, UINT64_MAX / 2);
+	is_int(retry_budget_take(&o, now), 0, "a damaged word stops nobody");
 }
 
 static void
 outage(void)
 {
-	struct retry_outage o = {0};
+	struct ipc_outage o = {.row = 0};
 	uint64_t now = 1000000, sent = 0;
 	bool began = false;
 
@@ -114,6 +115,7 @@ outage(void)
 		began = began || retry_outage_failure(&o, now + i);
 	ok(!began && retry_outage_take(&o, now) == 0, "many failures at once are no outage");
 	ok(retry_outage_failure(&o, now + RETRY_OUTAGE_AFTER_US), "nothing else for a while is");
+	ok(!retry_outage_failure(&o, now + RETRY_OUTAGE_AFTER_US), "which one of all is told");
 	now += RETRY_OUTAGE_AFTER_US;
 	is_int(retry_outage_take(&o, now), RETRY_PROBE_US, "then there is a pause");
 	/* An hour of 500 requests that all want to go, each probe answered after 10 ms. */
@@ -125,10 +127,14 @@ outage(void)
 			}
 	ok(sent >= 3400 && sent <= 3600, "an hour costs a probe a second: %u", (unsigned)sent);
 	now += UINT64_C(3600000000);
-	ok(retry_outage_take(&o, now + RETRY_PROBE_US) == 0, "a probe that is not answered");
+	ok(retry_outage_take(&o, now + RETRY_PROBE_US) == 0, "a probe whose process has died");
 	is_int(retry_outage_take(&o, now + RETRY_PROBE_US + 1), RETRY_PROBE_LIMIT_US - 1,
 	    "holds the next one up, but not for ever");
+	atomic_store(&o.probe_us, UINT64_MAX / 2);
+	ok(retry_outage_take(&o, now) == 0, "nor does a damaged word");
 	ok(retry_outage_success(&o, now) > UINT64_C(3600000000), "a success ends it");
+	is_int(retry_outage_success(&o, now), 0, "which one of all is told, too");
+	is_int(atomic_load(&o.ended), 1, "and the others can see");
 	ok(retry_outage_take(&o, now) == 0, "and everybody may go");
 }
 
