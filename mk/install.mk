@@ -18,12 +18,15 @@ $(foreach h,$(mount_helpers),$(MOUNTDIR)/$(h))
 $(foreach p,$(notdir $(man_pages)),$(MANDIR)/man$(lastword $(subst ., ,$(p)))/$(p))
 $(foreach u,$(notdir $(units_made)),$(UNITDIR)/$(u))
 $(CATALOGDIR)/s3backerd.catalog
+$(BASHCOMPDIR)/s3backerd
+$(BASHCOMPDIR)/s3backerctl
+$(ZSHCOMPDIR)/_s3backerd
 $(SYSUSERSDIR)/s3backerd.conf
 $(DOCDIR)/README.md
 $(DOCDIR)/examples/s3backer.conf
 endef
 
-install: programs scripts systemd-units
+install: programs scripts systemd-units completion
 	$(Q)$(INSTALL) -d $(foreach d,$(sort $(dir $(installed_files))),$(DESTDIR)$(d))
 	$(Q)$(INSTALL) -m 755 $(BIN)/s3backerd $(DESTDIR)$(SBINDIR)
 	$(Q)$(INSTALL) -m 755 $(BIN)/s3backerctl $(DESTDIR)$(BINDIR)
@@ -35,6 +38,9 @@ install: programs scripts systemd-units
 	$(Q)$(INSTALL) -m 644 $(units_made) $(DESTDIR)$(UNITDIR)
 	$(Q)$(INSTALL) -m 644 etc/systemd/s3backerd.catalog $(DESTDIR)$(CATALOGDIR)
 	$(Q)$(INSTALL) -m 644 etc/systemd/s3backerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/s3backerd.conf
+	$(Q)$(INSTALL) -m 644 $(B)/completion/s3backer.bash $(DESTDIR)$(BASHCOMPDIR)/s3backerd
+	$(Q)ln -sf s3backerd $(DESTDIR)$(BASHCOMPDIR)/s3backerctl
+	$(Q)$(INSTALL) -m 644 $(B)/completion/s3backer.zsh $(DESTDIR)$(ZSHCOMPDIR)/_s3backerd
 	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(DOCDIR)
 	$(Q)$(INSTALL) -m 644 etc/s3backer.conf $(DESTDIR)$(DOCDIR)/examples
 
