@@ -28,6 +28,10 @@
  *				ok fence=strong|weak|none etag=   or   held + fields of token-get
  *	token-replace token= body= etag=   overwrite ours (takeover)
  *	token-drop token=	delete it if it still carries this token: ok dropped=0|1
+ *	erase-page		delete the blocks of the next page of names: ok deleted= more=0|1
+ *	erase-first		delete block 0, which carries the sizes
+ *	probe-begin, probe-features, probe-latency, probe-end,
+ *	probe-rate dir=put|get size= at-once=	what the store can do: uploader/tool_probe.c
  */
 #ifndef S3B_COMMON_ROLE_H
 #define S3B_COMMON_ROLE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * cmd_daemon.c -- what s3backerd does for a disk that does not run here: it has uploaders, and so
- * the network and the keys.  `mounted-flag`, `reset-mounted-flag`.
+ * the network and the keys.  `mounted-flag`, `reset-mounted-flag`,
+ * `probe`, `erase`.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -59,4 +60,20 @@ cmd_reset_mounted_flag(struct ask *a, const struct options *o, char **args)
 	(void)a;
 	(void)args;
 	return (exec_daemon(o, "reset-mounted-flag", NULL));
+}
+
+int
+cmd_probe(struct ask *a, const struct options *o, char **args)
+{
+	(void)a;
+	(void)args;
+	return (exec_daemon(o, "probe", o->json ? "--json" : NULL, NULL));
+}
+
+int
+cmd_erase(struct ask *a, const struct options *o, char **args)
+{
+	(void)a;
+	(void)args;
+	return (exec_daemon(o, "erase", o->force ? "--force" : NULL, NULL));
 }

@@ -51,6 +51,20 @@ const struct command commands[] = {
 	"Shows who held it, then releases it.  Do this only when that machine is really gone:\n"
 	"two that write the same disk destroy it.  Needs -c FILE.\n",
 	""},
+    {"probe", 0, 0, false, 0, cmd_probe, "what the store can do, how fast, what to set (-c FILE)",
+	"Tries conditional PUT, checksums, ranges, listing and bulk delete, measures latency and\n"
+	"rates, and suggests blockSize and maxTransfers.  About ten seconds, up to a GiB of "
+	"traffic\n"
+	"on a fast line.  Works with objects of its own, which it removes; the disk may run or "
+	"not.\n",
+	""},
+    {"erase", 0, 0, false, OF_FORCE, cmd_erase, "remove the disk from its bucket (-c FILE)",
+	"Shows what is there and asks for the name of the disk; --force does not ask.  Never "
+	"while\n"
+	"it is mounted, here or elsewhere.  Only objects that are blocks of this disk are "
+	"removed,\n"
+	"then its mount token.  What was interrupted goes on with the same command.\n",
+	"[--force]"},
     {.name = NULL},
 };
 

@@ -20,11 +20,13 @@
 #include "common/diskname.h"
 
 #include "supervisor/client.h"
+#include "supervisor/erase.h"
 #include "supervisor/find.h"
 #include "supervisor/handover.h"
 #include "supervisor/helper.h"
 #include "supervisor/mount.h"
 #include "supervisor/options.h"
+#include "supervisor/probe.h"
 #include "supervisor/release.h"
 #include "supervisor/spawn.h"
 #include "supervisor/start.h"
@@ -59,7 +61,9 @@ enum {
 	OPT_UMOUNT,
 	OPT_TRIAL,
 	OPT_HANDOVER,
-	OPT_MOUNTED_ON
+	OPT_MOUNTED_ON,
+	OPT_FORCE,
+	OPT_JSON
 };
 
 static const struct option long_options[] = {
@@ -67,6 +71,8 @@ static const struct option long_options[] = {
     {"foreground", no_argument, NULL, 'f'},
     {"help", no_argument, NULL, 'h'},
     {"dirty", required_argument, NULL, OPT_DIRTY},
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"json", no_argument, NULL, OPT_JSON},
     {"keep-dirty", no_argument, NULL, OPT_KEEP_DIRTY},
     {"version", no_argument, NULL, OPT_VERSION},
     /* Not for users: helper.h, mount.h, handover.h, umount.fuse.s3backerd. */
@@ -139,6 +145,8 @@ static const struct command {
     /* What s3backerctl does not do itself, because it has no uploader. */
     {"mounted-flag", release_show_token},
     {"reset-mounted-flag", release_token},
+    {"erase", erase_disk},
+    {"probe", probe_store},
 };
 
 static const struct command *
@@ -234,6 +242,12 @@ run(struct super *s, int argc, char **argv)
 				return (wrong_usage(
 				    "--dirty=upload or --dirty=set-aside, not ", optarg));
 			break;
+		case OPT_FORCE:
+			s->opt.sure = true;
+			break;
+		case OPT_JSON:
+			s->opt.json = true;
+			break;
 		case OPT_VERSION:
 			(void)puts("s3backerd " S3B_VERSION);
 			return (EXIT_DONE);
@@ -267,6 +281,10 @@ run(struct super *s, int argc, char **argv)
 		return (wrong_usage("-c FILE is missing", ""));
 	if (s->opt.keep_dirty && cmd->run != do_stop)
 		return (wrong_usage("--keep-dirty goes with stop", ""));
+	if (s->opt.sure && cmd->run != erase_disk)
+		return (wrong_usage("--force goes with erase", ""));
+	if (s->opt.json && cmd->run != probe_store)
+		return (wrong_usage("--json goes with probe", ""));
 	if (s->opt.dirty != DIRTY_REFUSE && cmd->run != start_disk)
 		return (wrong_usage("--dirty goes with start", ""));
 	if (letter >= 0 && handover_read(s, letter) < 0) {

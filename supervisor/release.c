@@ -22,8 +22,8 @@
 #include "supervisor/guard.h"
 
 /* The pid file's lock says whether it runs here; a missing one says that it does not. */
-static pid_t
-running_pid(const struct super *s)
+pid_t
+release_running_pid(const struct super *s)
 {
 	pid_t other = 0;
 	int fd = -1;
@@ -33,24 +33,30 @@ running_pid(const struct super *s)
 	return (other);
 }
 
+int
+release_open_tool(struct super *s, struct storetool *t, char **ret_error)
+{
+	char *conf_text;
+	size_t len = 0;
+	int r;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if ((r = conf_read_secrets(s->conf, ret_error)) < 0)
+		return (r);
+	conf_text = conf_serialize(s->conf, CONF_S3, &len);
+	r = conf_text == NULL ? -ENOMEM : vault_open(conf_text, len, &s->vault);
+	conf_wipe_text(&conf_text, len);
+	return (r < 0 ? r : storetool_open(t, s->vault, false, ret_error));
+}
+
 /* One question about the token, asked by a store tool; its answer is printed. */
 static int
 ask(struct super *s, int (*question)(struct storetool *, char **ret_text, char **ret_error))
 {
 	struct storetool t = {.sock = -1, .err_fd = -1};
-	char *error = NULL, *text = NULL, *conf_text;
-	size_t len = 0;
-	int r;
+	char *error = NULL, *text = NULL;
+	int r = release_open_tool(s, &t, &error);
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	r = conf_read_secrets(s->conf, &error);
-	if (r == 0) {
-		conf_text = conf_serialize(s->conf, CONF_S3, &len);
-		r = conf_text == NULL ? -ENOMEM : vault_open(conf_text, len, &s->vault);
-		conf_wipe_text(&conf_text, len);
-	}
-	if (r == 0)
-		r = storetool_open(&t, s->vault, false, &error);
 	if (r == 0)
 		r = question(&t, &text, &error);
 	storetool_close(&t);
@@ -72,7 +78,7 @@ release_show_token(struct super *s)
 int
 release_token(struct super *s)
 {
-	pid_t pid = running_pid(s);
+	pid_t pid = release_running_pid(s);
 
 	if (pid != 0) {
 		(void)fprintf(stderr, "s3backerd: %s is running: pid %d (stop it instead)\n",

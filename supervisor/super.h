@@ -69,6 +69,8 @@ struct options {
 	bool		 foreground;
 	bool		 keep_dirty;
 	enum dirty_wish	 dirty;		/* start --dirty */
+	bool		 sure;		/* erase --force: do not ask */
+	bool		 json;		/* probe --json */
 };
 
 /*

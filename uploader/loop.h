@@ -16,7 +16,7 @@
 
 #include <bsd/sys/tree.h>
 
-#define LOOP_SOURCES 4
+#define LOOP_SOURCES 16 /* a store that is opened anew takes further ones */
 
 typedef void loop_ready_fn(void *arg, int fd, uint32_t epoll_events);
 

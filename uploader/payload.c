@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "common/blockmath.h"
+#include "common/check.h"
+#include "common/conf.h"
 
 #include "uploader/guard.h"
 
@@ -100,6 +102,18 @@ sum_encoded(struct payload *p)
 out:
 	free(whole);
 	return (error);
+}
+
+unsigned
+payload_hashes(const struct conf *conf)
+{
+	if (conf->store_is_dir)
+		return (0);
+	/* A signed SHA-256 lets the store refuse a damaged body; without one Content-MD5 does. */
+	if (conf->access_id == NULL || *conf->access_id == '\0' ||
+	    conf->auth_version == CONF_AUTH_AWS2)
+		return (PAYLOAD_MD5);
+	return (PAYLOAD_SHA256);
 }
 
 static void

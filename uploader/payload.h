@@ -19,6 +19,8 @@
 #include "uploader/jobs.h"
 #include "uploader/slot_io.h"
 
+struct conf;
+
 enum { PAYLOAD_SHA256 = 1, PAYLOAD_MD5 = 2 };
 
 struct payload {
@@ -40,6 +42,8 @@ struct payload {
 	struct codec_out    out;	/* data NULL: the body is the slot itself */
 };
 
+/* Which hashes of a block the requests of this configuration need: PAYLOAD_*. */
+unsigned payload_hashes(const struct conf *);
 /* `ready` is called later, or from inside for blocks so small that a thread is not worth it. */
 void	payload_make(struct jobs *, struct payload *);
 int	payload_read(const struct payload *, uint64_t off, void *buf, size_t len);

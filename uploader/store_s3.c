@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bsd/string.h>
+
 #include "common/blockmath.h"
 #include "common/conf.h"
 #include "common/counters.h"
@@ -114,10 +116,13 @@ s3_found(struct store *store, char *buf, size_t size)
 {
 	const struct s3 *s3 = (struct s3 *)store;
 
+	static const char *const checksums[] = {"", " checksums=taken", " checksums=refused"};
+
 	buf[0] = '\0';
 	if (s3->region_found)
 		(void)snprintf(buf, size, "region=%s style=%s", s3->endpoint.region,
 		    s3->endpoint.vhost ? "vhost" : "path");
+	(void)strlcat(buf, checksums[s3->checksums] + (buf[0] == '\0' && s3->checksums != 0), size);
 }
 
 static void

@@ -42,8 +42,8 @@ on_done(struct store_op *op)
 	((struct tool *)op->arg)->finished = true;
 }
 
-static void
-wait_until(struct tool *t, uint64_t deadline)
+void
+tool_wait(struct tool *t, uint64_t deadline)
 {
 	while (!t->finished && now_us() < deadline)
 		(void)loop_turn(&t->loop, deadline);
@@ -64,7 +64,7 @@ tool_perform(struct tool *t)
 		t->op.arg = t;
 		t->finished = false;
 		store_submit(t->store, &t->op);
-		wait_until(t, TIME_NEVER);
+		tool_wait(t, TIME_NEVER);
 		if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT || r->fail == FAIL_CONDITION ||
 		    r->fail == FAIL_UNSUPPORTED)
 			return (0);
@@ -78,7 +78,7 @@ tool_perform(struct tool *t)
 		    now_us() - began + pause > TOOL_TRY_US)
 			return (fail_errno(r->fail, r->http, r->error));
 		t->finished = false;
-		wait_until(t, now_us() + pause);
+		tool_wait(t, now_us() + pause);
 	}
 }
 
@@ -93,8 +93,8 @@ tool_add(struct tool *t, const char *key, const char *value)
 	(void)snprintf(t->answer + n, sizeof(t->answer) - n, " %s=%s", key, encoded);
 }
 
-static void
-add_number(struct tool *t, const char *key, uint64_t value)
+void
+tool_add_number(struct tool *t, const char *key, uint64_t value)
 {
 	char text[24];
 
@@ -163,12 +163,12 @@ cmd_detect(struct tool *t)
 	tool_begin(t, "ok");
 	if (r->fail == FAIL_NONE && r->block_size != 0 && r->file_size != 0) {
 		tool_add(t, "found", "1");
-		add_number(t, "size", r->file_size);
-		add_number(t, "blocksize", r->block_size);
+		tool_add_number(t, "size", r->file_size);
+		tool_add_number(t, "blocksize", r->block_size);
 	} else {
 		tool_add(t, "found", "0");
-		add_number(t, "size", 0);
-		add_number(t, "blocksize", 0);
+		tool_add_number(t, "size", 0);
+		tool_add_number(t, "blocksize", 0);
 		add_emptiness(t);
 	}
 	n = strlcat(t->answer, " ", sizeof(t->answer));
@@ -198,6 +198,8 @@ static void
 command(struct tool *t, char *line)
 {
 	char token[16] = "", body[ARG_MAX_LEN] = "", etag[128] = "", *rest = line, *word, *name;
+	uint32_t size = 0, at_once = 1;
+	bool put = false;
 
 	name = strsep(&rest, " \n");
 	while ((word = strsep(&rest, " \n")) != NULL) {
@@ -207,6 +209,12 @@ command(struct tool *t, char *line)
 			decode(word + 5, body, sizeof(body));
 		else if (strncmp(word, "etag=", 5) == 0)
 			decode(word + 5, etag, sizeof(etag));
+		else if (strncmp(word, "size=", 5) == 0)
+			size = (uint32_t)strtoul(word + 5, NULL, 10);
+		else if (strncmp(word, "at-once=", 8) == 0)
+			at_once = (uint32_t)strtoul(word + 8, NULL, 10);
+		else if (strcmp(word, "dir=put") == 0)
+			put = true;
 	}
 	t->answer[0] = '\0';
 	t->op.reply.why[0] = '\0';
@@ -220,6 +228,20 @@ command(struct tool *t, char *line)
 		tool_token_replace(t, (uint32_t)strtoul(token, NULL, 16), body, etag);
 	else if (strcmp(name, "token-drop") == 0)
 		tool_token_drop(t, (uint32_t)strtoul(token, NULL, 16));
+	else if (strcmp(name, "erase-page") == 0)
+		tool_erase_page(t);
+	else if (strcmp(name, "erase-first") == 0)
+		tool_erase_first(t);
+	else if (strcmp(name, "probe-begin") == 0)
+		tool_probe_begin(t);
+	else if (strcmp(name, "probe-features") == 0)
+		tool_probe_features(t);
+	else if (strcmp(name, "probe-latency") == 0)
+		tool_probe_latency(t);
+	else if (strcmp(name, "probe-rate") == 0)
+		tool_probe_rate(t, put, size, at_once);
+	else if (strcmp(name, "probe-end") == 0)
+		tool_probe_end(t);
 	else
 		(void)snprintf(t->answer, sizeof(t->answer), "error %d no such command", EINVAL);
 }
@@ -284,6 +306,7 @@ tool_main(struct role_env *env)
 		role_fail(env, "%s", why != NULL ? why : strerror(-error));
 	if (role_ready(env, t->store->backend->name) == 0)
 		serve(t);
+	tool_probe_end(t); /* whoever asked has gone: nothing stays in the bucket */
 	store_close(&t->store);
 	jobs_close(&t->jobs);
 	codec_close(&t->codec);

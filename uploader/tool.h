@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tool.h -- what the parts of the store tool share: tool.c (commands, retries, detect) and
- * tool_token.c (the mount token).
+ * tool.h -- what the parts of the store tool share: tool.c (commands, retries, detect),
+ * tool_token.c (the mount token), tool_erase.c, tool_probe.c.
  */
 #ifndef S3B_UPLOADER_TOOL_H
 #define S3B_UPLOADER_TOOL_H
@@ -12,6 +12,9 @@
 #define ANSWER_MAX	16384
 #define ARG_MAX_LEN	STORE_BODY_MAX
 
+struct tool_erase;
+struct tool_probe;
+
 struct tool {
 	struct role_env *env;
 	struct loop	 loop;
@@ -21,6 +24,8 @@ struct tool {
 	struct counters	 counters;
 	struct store_op	 op;
 	bool		 finished;
+	struct tool_erase *erase;	/* tool_erase.c; NULL until it is asked */
+	struct tool_probe *probe;	/* tool_probe.c; the same */
 	char		 answer[ANSWER_MAX];
 };
 
@@ -30,11 +35,25 @@ int	tool_perform(struct tool *);
 /* The answer: its first word, values, or the error instead. */
 void	tool_begin(struct tool *, const char *word);
 void	tool_add(struct tool *, const char *key, const char *value);
+void	tool_add_number(struct tool *, const char *key, uint64_t value);
 void	tool_failed(struct tool *, int error);
+/* Turns the loop until tool->finished or the deadline. */
+void	tool_wait(struct tool *, uint64_t deadline);
 
 void	tool_token_get(struct tool *);
 void	tool_token_take(struct tool *, uint32_t token, const char *body);
 void	tool_token_replace(struct tool *, uint32_t token, const char *body, const char *etag);
 void	tool_token_drop(struct tool *, uint32_t token);
+
+/* tool_erase.c: all blocks but the first, one page a call; the first. */
+void	tool_erase_page(struct tool *);
+void	tool_erase_first(struct tool *);
+
+/* tool_probe.c: see there. */
+void	tool_probe_begin(struct tool *);
+void	tool_probe_features(struct tool *);
+void	tool_probe_latency(struct tool *);
+void	tool_probe_rate(struct tool *, bool put, uint32_t size, unsigned at_once);
+void	tool_probe_end(struct tool *);
 
 #endif

@@ -269,20 +269,6 @@ put_summed(struct payload *p)
 	}
 }
 
-static unsigned
-hashes_wanted(const struct uploader *up)
-{
-	const struct conf *conf = up->env->conf;
-
-	if (conf->store_is_dir)
-		return (0);
-	/* A signed SHA-256 lets the store refuse a damaged body; without one Content-MD5 does. */
-	if (conf->access_id == NULL || *conf->access_id == '\0' ||
-	    conf->auth_version == CONF_AUTH_AWS2)
-		return (PAYLOAD_MD5);
-	return (PAYLOAD_SHA256);
-}
-
 void
 transfer_begin(struct uploader *up, const struct ipc_msg *m)
 {
@@ -311,7 +297,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	t->payload.io = t->op.io;
 	t->payload.block = t->op.block;
 	t->payload.codec = up->codec;
-	t->payload.want = hashes_wanted(up) | (up->store->learn_md5 ? PAYLOAD_MD5 : 0);
+	t->payload.want = payload_hashes(up->env->conf) | (up->store->learn_md5 ? PAYLOAD_MD5 : 0);
 	t->payload.ready = put_summed;
 	t->payload.arg = t;
 	t->op.payload = &t->payload;
