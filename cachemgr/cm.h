@@ -122,6 +122,14 @@ struct barrier {
 	uint16_t type; /* IPC_FLUSH, IPC_SYNC, IPC_DRAIN, IPC_STOP */
 };
 
+/* A sequential writer. */
+#define PASSINGS 8
+struct passing {
+	uint64_t used_us; /* 0: none */
+	uint32_t next;	  /* the block behind the last one */
+	uint32_t run;	  /* blocks in a row so far */
+};
+
 struct del_run {
 	uint32_t block, count;
 };
@@ -166,17 +174,19 @@ struct cachemgr {
 	uint32_t nlimbo;
 	struct evict *evict;
 	struct readahead *ra;
-	struct commit *commit; /* NULL with a memory cache */
+	struct commit *commit;	 /* NULL with a memory cache */
 	struct landing *landing; /* landing.c */
 	uint32_t nlanding, landing_room;
 	uint64_t quiet_until_us; /* nothing of blocks is asked of the store before */
-	struct warm *warm;     /* kept from the last run; NULL when nothing is */
-	uint8_t *side_used;    /* per slot: its side table entry may be in use */
+	struct warm *warm;	 /* kept from the last run; NULL when nothing is */
+	uint8_t *side_used;	 /* per slot: its side table entry may be in use */
 
 	uint32_t ndirty, max_dirty; /* blocks on dirty or uploading */
 	uint64_t barrier;	    /* id given to blocks that become dirty now */
 	STAILQ_HEAD(, barrier) barriers;
 	uint64_t write_delay_us, max_dirty_age_us;
+	struct passing passing[PASSINGS];
+	bool send_passed; /* passed.c: not if somebody has asked for a delay */
 	bool drained, stopping, keep_dirty;
 	bool checking;	/* conf debug: slots_check() after every busy turn */
 	bool room_made; /* a slot or a dirty place became free this turn */
@@ -284,11 +294,15 @@ void upload_try(struct cachemgr *, struct bop *);
 void upload_step(struct cachemgr *, struct bop *);   /* FREEZING: hazards gone? */
 void upload_cancel(struct cachemgr *, struct bop *); /* FREEZING: the block was trimmed */
 void upload_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
+bool upload_now(struct cachemgr *, struct bop *); /* if it is complete; may free it */
 void writeback_later(struct cachemgr *, struct bop *, uint64_t check_us);
 void writeback_forget(struct cachemgr *, struct bop *);
 void writeback_run(struct cachemgr *); /* start what is due */
 uint64_t writeback_deadline(struct cachemgr *);
 void throttle_update(struct cachemgr *);
+
+/* ---- passed.c ---- */
+void passed_note(struct cachemgr *, uint32_t block); /* it became dirty */
 
 /* ---- sched.c: transfers ---- */
 int sched_open(struct cachemgr *);

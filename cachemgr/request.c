@@ -247,6 +247,7 @@ handle_dirty(struct cachemgr *cm, const struct ipc_msg *m)
 	if (b->cur == m->slot && b->up_slot != b->cur)
 		bop_set_dirty(cm, b);
 	bop_kick(cm, b);
+	passed_note(cm, (uint32_t)m->block);
 }
 
 void

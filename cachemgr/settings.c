@@ -35,6 +35,7 @@ settings_change(struct cachemgr *cm, uint32_t key, uint64_t value)
 		return (0);
 	case CONF_blockCacheWriteDelay:
 		cm->write_delay_us = value;
+		cm->send_passed = false;
 		/* Those that wait do so for the delay of before, and the list is in order of time. */
 		TAILQ_FOREACH (b, &cm->due, due)
 			b->check_us = cm->now_us;

@@ -251,6 +251,16 @@ has_place(struct cachemgr *cm)
 	    sched_has_room(cm, XFER_PUT) && cm->nwant < cm->max_transfers * 2 && lease_holds(cm));
 }
 
+bool
+upload_now(struct cachemgr *cm, struct bop *b)
+{
+	if (!b->on_dirty || b->cur == IPC_NO_SLOT || !complete(cm, b->cur) || !may_start(b) ||
+	    !has_place(cm))
+		return (false);
+	want(cm, b);
+	return (true);
+}
+
 void
 writeback_run(struct cachemgr *cm)
 {

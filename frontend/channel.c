@@ -26,8 +26,8 @@
 #include "frontend/guard.h"
 #include "frontend/volume.h"
 
-#define TELL_BY_US     (100 * US_PER_MS) /* cachemgr hears of a dirty slot at least this soon */
-#define RETRY_US       (5 * US_PER_MS)	 /* how soon to look for room in a full ring */
+#define TELL_BY_US     (20 * US_PER_MS) /* cachemgr hears of a dirty slot at least this soon */
+#define RETRY_US       (5 * US_PER_MS)	/* how soon to look for room in a full ring */
 #define EPOCH_CHECK_US (200 * US_PER_MS)
 
 struct ticket {
