@@ -10,33 +10,67 @@
 #            old_up NAME BLOCKSIZE    Debian's s3backer, where it is installed
 
 SECS=${BENCH_SECONDS:-2} ROUNDS=${BENCH_ROUNDS:-5} MIB=${BENCH_MIB:-512} BLOCKS=${BENCH_BLOCKS:-100000}
+MINUTES=${BENCH_MINUTES:-120} ROW_LIMIT=${BENCH_ROW_LIMIT:-$((120 + 60 * SECS))}
 MB=$((1 << 20))
 declare -A file_of pids_of best
 hz=$(getconf CLK_TCK)
 
 # ---- rows --------------------------------------------------------------------------------------
 
-# Each row has a shell, a directory and a list of things to undo of its own.
+# Each row has a shell, a directory and a list of things to undo of its own, and its time: one that
+# fails or hangs is ended and cleaned up after, and the next one begins.
 run_row() {
-	local dir=$work/row.$1
+	local dir=$work/row.$1 clock
+	if [ "$SECONDS" -ge $((MINUTES * 60)) ]; then
+		row=$1 remark "not measured: the $MINUTES minutes of this run were over"
+		return
+	fi
 	mkdir -p "$dir"
 	: >"$dir/on_exit"
-	on_exit eval "tac $dir/on_exit | while read -r line; do (eval \"\$line\") </dev/null; done"
+	on_exit undo_row "$dir"
+	set -m # a process group of its own, so that all of it can be ended
 	# Undone by the shell of the row, whose end is the end of its server.
-	(trap 'undo_row "$dir"' EXIT && work=$dir && cd "$dir" && row=$1 && store=s3 && "row_$1") ||
-	    note "row $1 did not end well" >&2
-	: >"$dir/on_exit"
+	(trap 'undo_row "$dir"' EXIT && work=$dir && cd "$dir" && row=$1 && store=s3 && "row_$1") </dev/null &
+	row_shell=$!
+	set +m
+	sleep "$ROW_LIMIT" &
+	clock=$!
+	wait -n "$row_shell" "$clock"
+	if kill -0 "$row_shell" 2>/dev/null; then
+		row=$1 remark "ended after $ROW_LIMIT seconds: what is missing was not measured"
+		end_row
+	else
+		wait "$row_shell" || row=$1 remark "did not end well: what is missing was not measured"
+	fi
+	kill "$clock" 2>/dev/null
+	row_shell=
+	undo_row "$dir" # of one that could not
 	[ "${KEEP:-}" ] || rm -rf --one-file-system "$dir"
+}
+
+end_row() {
+	local i
+	[ -n "${row_shell:-}" ] || return
+	kill -TERM -- "-$row_shell" 2>/dev/null
+	for i in $(seq 100); do
+		kill -0 "$row_shell" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -KILL -- "-$row_shell" 2>/dev/null
 }
 
 undo_row() {
 	tac "$1/on_exit" | while read -r line; do (eval "$line") </dev/null; done >>"$1/../undo.log" 2>&1
+	: >"$1/on_exit"
 }
 
 figure() { # figure TEXT UNIT REFERENCE TARGET
 	printf '%s\t%s\t%s\t%s\t%s\n' "$row" "$1" "$2" "$3" "$4" >>"$figures"
 }
-remark() { printf '* row %s: %s\n' "$row" "$*" >>"$notes"; }
+remark() {
+	printf '* row %s: %s\n' "$row" "$*" >>"$notes"
+	[ -z "${BENCH_VERBOSE:-}" ] || note "$*" >&2
+}
 rounds() { seq "$ROUNDS"; }
 
 cpu_of() { # seconds of these processes and of their children that have ended
