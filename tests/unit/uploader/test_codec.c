@@ -273,6 +273,50 @@ aliases(void)
 	}
 }
 
+static char *
+md5_of(const void *data, size_t len, bool base64)
+{
+	static char text[2][40];
+	uint8_t md5[16];
+
+	gcry_md_hash_buffer(GCRY_MD_MD5, md5, data, len);
+	if (base64)
+		sign_base64(md5, 16, text[1]);
+	else
+		sign_hex(md5, 16, text[0]);
+	return (text[base64]);
+}
+
+/* Digests of section 5 and section 10: of the blocks, of V1's object, of a bulk delete. */
+static void
+digests(void)
+{
+	static const char bulk[] = "<Delete><Object><Key>d/00000000</Key></Object>"
+				   "<Object><Key>d/00000001</Key></Object>"
+				   "<Object><Key>d/00000002</Key></Object></Delete>";
+	struct codec *c = open_codec("mybucket", "encrypt", "password=test", NULL),
+		     *d = open_codec("mybucket", "compress", NULL, NULL);
+	struct codec_out o = {0};
+
+	is_str(md5_of(a4096, BS, false), "82a7348c2e03731109d0cf45a7325b88", "MD5 of A4096");
+	is_str(md5_of(a4096, BS, true), "gqc0jC4DcxEJ0M9FpzJbiA==", "its Content-MD5");
+	is_str(md5_of(pat4096, BS, false), "2bcd3c4de20c918e19fab5c36249c70d", "MD5 of PAT4096");
+	is_int(codec_encode(d, 5, pat4096, BS, &o), 0, "PAT4096 is deflated");
+	is_int(o.len, 315, "to 315 bytes");
+	free(o.data);
+	is_int(codec_encode(c, 0, pat4096, BS, &o), 0, "V3c: encrypted");
+	is_int(o.len, 320, "V3c: to 320 bytes");
+	free(o.data);
+	is_int(codec_encode(c, 5, a4096, BS, &o), 0, "V1: encrypted");
+	is_str(md5_of(o.data, o.len, false), "0f1d0fcf68b7027673f21e6e714b2a84", "V1: MD5");
+	is_str(md5_of(o.data, o.len, true), "Dx0Pz2i3AnZz8h5ucUsqhA==", "V1: Content-MD5");
+	free(o.data);
+	is_int(sizeof(bulk) - 1, 131, "the body of a bulk delete");
+	is_str(md5_of(bulk, sizeof(bulk) - 1, true), "zIE4HoJmbzsQHPR0n3dZGw==", "its Content-MD5");
+	codec_close(&c);
+	codec_close(&d);
+}
+
 /* V2: encrypted, not compressed.  Built with the layer itself, as we never write that. */
 static void
 uncompressed(void)
@@ -287,6 +331,9 @@ uncompressed(void)
 	memcpy(buf, a4096, BS);
 	is_int(crypt_encrypt(crypt, 5, buf, BS, &len, mac), 0, "V2: encrypted");
 	is_int(len, 4112, "V2: length");
+	is_str(hex(buf, 32), "e720bcf556a87f84c3b30c5076af8d4c03e391933068a3bf650aac2204dc2bba",
+	    "V2: the first bytes");
+	is_str(hex(buf + 4096, 16), "371d3026abf70fded64bd20e894223c2", "V2: the last ones");
 	gcry_md_hash_buffer(GCRY_MD_MD5, md5, buf, len);
 	is_str(hex(md5, 16), "ae5ffc3f13ec90e51057899dfa2b9a21", "V2: MD5 of the bytes");
 	is_str(hex(mac, 20), "23381864c1196786ef31b51b1c20f99ec0f3862c", "V2: signature");
@@ -394,6 +441,7 @@ main(void)
 	ciphers();
 	aliases();
 	vectors();
+	digests();
 	uncompressed();
 	compression();
 	return (tap_done());
