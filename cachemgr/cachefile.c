@@ -255,6 +255,15 @@ lock_file(int fd)
 	return (true);
 }
 
+/* The format, section 13: native endian, the signature first. */
+static bool
+is_old_program(int fd)
+{
+	uint32_t signature;
+
+	return (pread_full(fd, &signature, sizeof(signature), 0) == 0 && signature == 0xe496f17bu);
+}
+
 static int
 open_file(
     struct cachefile *cf, const struct conf *c, const struct shm *shm, char *why, size_t why_len)
@@ -276,6 +285,11 @@ open_file(
 		return (refuse(why, why_len, -EINVAL, "%s: not a regular file", c->cache_file));
 	if (st.st_size == 0)
 		return (format_file(cf, c, shm, why, why_len));
+	if (is_old_program(cf->fd))
+		return (refuse(why, why_len, -EINVAL,
+		    "%s: is a cache file of the old program (let it upload what is left: start "
+		    "and stop it once; then remove the file)",
+		    c->cache_file));
 	if (st.st_size < SUPER_BYTES || pread_full(cf->fd, buf, sizeof(buf), 0) < 0 ||
 	    !super_decode(buf, &s))
 		return (refuse(why, why_len, -EINVAL,

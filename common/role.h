@@ -22,7 +22,9 @@
  * "error ERRNO one clear line for the user".  Commands:
  *	detect			size and block size from block 0:
  *				ok found=0|1 size= blocksize= [empty=0|1] [region= style=]
+ *				[fields of token-get] [problem=] [note=] [keylength=]
  *				empty, when nothing was found: are there any blocks?
+ *				problem: why the disk must not be started like this
  *	token-get		ok present=0|1 token=%08x etag= host= since= boot= pid= instance=
  *	token-take token=%08x body=...  create, only if absent where the store can:
  *				ok fence=strong|weak|none etag=   or   held + fields of token-get

@@ -78,8 +78,33 @@ lock_up_secrets(struct super *s)
 
 /* ---- what the store says -------------------------------------------------------------------- */
 
+/* What the bucket says besides its sizes.  The first thing to know is who has the disk. */
 static int
-detect(struct super *s, struct storetool *t, struct sizes_in *in, char **ret_error)
+heed(struct super *s, const char *answer, struct held *ret_held, char **ret_error)
+{
+	char text[1024], line[64];
+	int r;
+
+	if ((r = token_look(s, answer, ret_held, ret_error)) < 0)
+		return (r);
+	if (storetool_value(answer, "problem", text, sizeof(text))) {
+		*ret_error = strdup(text);
+		return (-EINVAL);
+	}
+	if (storetool_value(answer, "note", text, sizeof(text)))
+		start_report_note(s, text);
+	if (!storetool_value(answer, "keylength", text, sizeof(text)))
+		return (0);
+	(void)snprintf(line, sizeof(line), "keyLength=%.8s", text);
+	(void)snprintf(text, sizeof(text),
+	    "keyLength = %s is what this disk was made with: it is taken, set it", line + 10);
+	start_report_note(s, text);
+	return (vault_append(s->vault, line));
+}
+
+static int
+detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *ret_held,
+    char **ret_error)
 {
 	char empty[8];
 	int r;
@@ -88,13 +113,14 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, char **ret_err
 	    .conf_block = s->conf->block_size,
 	    .force = s->conf->force,
 	    .encrypt = s->conf->encrypt_arg != NULL};
+	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect")) < 0 ||
+	    (r = heed(s, t->answer, ret_held, ret_error)) < 0)
+		return (r);
 	if (s->conf->no_auto_detect) {
 		/* The user says that he knows: then the old program's default is meant. */
 		in->conf_block = in->conf_block != 0 ? in->conf_block : CONF_BLOCK_SIZE_NEW;
 		return (0);
 	}
-	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect")) < 0)
-		return (r);
 	if (storetool_number(t->answer, "found", 10) != 0) {
 		in->found_size = storetool_number(t->answer, "size", 10);
 		in->found_block = storetool_number(t->answer, "blocksize", 10);
@@ -115,14 +141,14 @@ tell_uploaders(struct super *s)
 }
 
 static int
-settle_sizes(struct super *s, struct storetool *t, char **ret_error)
+settle_sizes(struct super *s, struct storetool *t, struct held *ret_held, char **ret_error)
 {
 	struct sizes_out o;
 	struct sizes_in in;
 	char error[512];
 	int r;
 
-	if ((r = detect(s, t, &in, ret_error)) < 0)
+	if ((r = detect(s, t, &in, ret_held, ret_error)) < 0)
 		return (r);
 	if ((r = sizes_resolve(&in, &o, error, sizeof(error))) < 0) {
 		*ret_error = strdup(error);
@@ -139,14 +165,15 @@ static int
 ask_store(struct super *s)
 {
 	struct storetool t;
+	struct held held = {0};
 	char *error = NULL;
 	int r;
 
 	r = storetool_open(&t, s->vault, s->opt.foreground, &error);
 	t.cancel_fd = s->sig_fd;
 	t.parent_fd = s->parent_fd;
-	if (r == 0 && (r = settle_sizes(s, &t, &error)) == 0)
-		r = token_acquire(s, &t, &error);
+	if (r == 0 && (r = settle_sizes(s, &t, &held, &error)) == 0)
+		r = token_acquire(s, &t, &held, &error);
 	storetool_close(&t);
 	if (r < 0)
 		super_fail(s, "%s", error != NULL ? error : strerror(-r));

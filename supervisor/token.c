@@ -28,13 +28,6 @@
 
 #define ASK_LIMIT_US (60 * US_PER_S)
 
-/* What the store says about a token. */
-struct held {
-	bool present;
-	uint32_t value;
-	char etag[160], host[256], since[64], boot[64], pid[24], instance[64];
-};
-
 static int refuse(int err, char **ret_error, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -53,6 +46,7 @@ refuse(int err, char **ret_error, const char *fmt, ...)
 static void
 parse_held(const char *answer, struct held *h)
 {
+	h->asked = true;
 	h->value = (uint32_t)storetool_number(answer, "token", 16);
 	h->present = storetool_number(answer, "present", 10) != 0 || h->value != 0;
 	(void)storetool_value(answer, "etag", h->etag, sizeof(h->etag));
@@ -304,13 +298,36 @@ take(struct super *s, struct storetool *t, const struct held *h, const struct no
 	return (0);
 }
 
+/* T1. */
+static bool
+may_have_it(const struct super *s, const struct held *h, const struct noted *noted)
+{
+	return (!h->present || is_ours(h, noted) || s->conf->force ||
+		(s->conf->shared_disk_mode && h->value == TOKEN_SHARED));
+}
+
 int
-token_acquire(struct super *s, struct storetool *t, char **ret_error)
+token_look(const struct super *s, const char *answer, struct held *ret_held, char **ret_error)
+{
+	struct noted noted;
+	char present[8];
+
+	*ret_held = (struct held){0};
+	if (s->conf->fence == CONF_FENCE_OFF ||
+	    !storetool_value(answer, "present", present, sizeof(present)))
+		return (0);
+	parse_held(answer, ret_held);
+	read_state(s->paths.state, &noted);
+	return (may_have_it(s, ret_held, &noted) ? 0 : refuse_held(s, ret_held, ret_error));
+}
+
+int
+token_acquire(struct super *s, struct storetool *t, const struct held *known, char **ret_error)
 {
 	const struct conf *conf = s->conf;
+	struct held h = *known;
 	struct noted noted;
 	char who[500];
-	struct held h;
 	int r;
 
 	s->token = (struct token){0};
@@ -318,12 +335,11 @@ token_acquire(struct super *s, struct storetool *t, char **ret_error)
 		log_warn("fence = off: nothing keeps a second machine from writing this disk");
 		return (0);
 	}
-	if ((r = ask_held(t, &h, ret_error)) < 0)
+	if (!h.asked && (r = ask_held(t, &h, ret_error)) < 0)
 		return (r);
 	read_state(s->paths.state, &noted);
-	if (h.present && !is_ours(&h, &noted) && !conf->force &&
-	    !(conf->shared_disk_mode && h.value == TOKEN_SHARED))
-		return (refuse_held(s, &h, ret_error)); /* T1 */
+	if (!may_have_it(s, &h, &noted))
+		return (refuse_held(s, &h, ret_error));
 	if (conf->read_only)
 		return (0); /* T4 */
 	if (conf->shared_disk_mode && h.value == TOKEN_SHARED)

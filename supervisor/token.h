@@ -24,14 +24,28 @@
 #define S3B_SUPERVISOR_TOKEN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct storetool;
 struct super;
 
 #define TOKEN_SHARED 0x7fffffffu
 
+/* What the store says about a token. */
+struct held {
+	bool	 asked;		/* the store was; else the rest says nothing */
+	bool	 present;
+	uint32_t value;
+	char	 etag[160], host[256], since[64], boot[64], pid[24], instance[64];
+};
+
+/*
+ * T1, of an answer that has the fields of token-get: somebody else's is refused before anything else is
+ * said.  *ret_held is for token_acquire(), which asks itself if `asked` is false.
+ */
+int	token_look(const struct super *, const char *answer, struct held *ret_held, char **ret_error);
 /* 0, or -errno and one line.  Fills s->token. */
-int	token_acquire(struct super *, struct storetool *, char **ret_error);
+int	token_acquire(struct super *, struct storetool *, const struct held *, char **ret_error);
 /* What cachemgr needs to keep the lease: into the fresh segment. */
 void	token_publish(const struct super *);
 /* Ours goes, and the state file with it.  Another's stays. */

@@ -348,3 +348,33 @@ codec_decode(const struct codec *c, uint32_t block, const char *encoding, const 
 		*ret_why = why;
 	return (error);
 }
+
+/* ---- at the start ------------------------------------------------------------------------ */
+int
+codec_prove(const struct codec *c, uint32_t block, const char *encoding, const char *hmac,
+    const uint8_t *data, size_t len, unsigned *ret_key_len, const char **ret_why)
+{
+	uint8_t mac[CRYPT_HMAC_LEN];
+	const char *why = NULL;
+	struct layers l;
+	unsigned n;
+
+	*ret_key_len = 0;
+	if (parse_layers(c, encoding, &l, &why) < 0) {
+		*ret_why = why;
+		return (-EBADMSG);
+	}
+	if (c->crypt == NULL)
+		return (0);
+	if (!parse_hmac(hmac, mac)) {
+		*ret_why = "it has no valid signature";
+		return (-EBADMSG);
+	}
+	n = crypt_prove(c->crypt, block, mac, data, len);
+	if (n == 0) {
+		*ret_why = "it was encrypted with another password";
+		return (-EKEYREJECTED);
+	}
+	*ret_key_len = n != crypt_key_len(c->crypt) ? n : 0;
+	return (0);
+}

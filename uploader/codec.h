@@ -44,4 +44,11 @@ int	codec_decode(const struct codec *, uint32_t block, const char *encoding, con
 int	codec_check(const struct codec *, const char *encoding, bool *ret_as_is,
 	    const char **ret_why);
 
+/*
+ * Of an object as it is stored: is it one of ours, by its encoding and password?  0: yes, if with
+ * keyLength = *ret_key_len (0: as it is).  -EBADMSG: no, see *ret_why; -EKEYREJECTED: the password.
+ */
+int	codec_prove(const struct codec *, uint32_t block, const char *encoding, const char *hmac,
+	    const uint8_t *data, size_t len, unsigned *ret_key_len, const char **ret_why);
+
 #endif

@@ -70,7 +70,8 @@ crypt_new(const char *cipher, const char *password, const char *salt, unsigned k
 		return (-ENOMEM);
 	c->cipher = found;
 	c->len = key_len != 0 ? key_len : found->key_len;
-	if ((error = derive(password, strlen(password), salt, strlen(salt), c->key, c->len)) < 0 ||
+	/* All there can be of it, for crypt_prove(); the first `len` bytes are KEY. */
+	if ((error = derive(password, strlen(password), salt, strlen(salt), c->key, KEY_MAX)) < 0 ||
 	    (error = derive(c->key, c->len, c->key, c->len, c->iv_key, c->len)) < 0) {
 		crypt_free(&c);
 		return (error);
@@ -92,6 +93,12 @@ const char *
 crypt_name(const struct crypt *c)
 {
 	return (c->cipher->name);
+}
+
+unsigned
+crypt_key_len(const struct crypt *c)
+{
+	return (c->len);
 }
 
 static int
@@ -143,7 +150,7 @@ block_iv(const struct crypt *c, uint32_t block, uint8_t iv[CIPHER_MAX])
 
 /* Section 4.5. */
 static void
-hmac(const struct crypt *c, uint32_t block, const uint8_t *buf, size_t len,
+hmac(const struct crypt *c, unsigned key_len, uint32_t block, const uint8_t *buf, size_t len,
     uint8_t ret_hmac[CRYPT_HMAC_LEN])
 {
 	gcry_md_hd_t h;
@@ -151,7 +158,7 @@ hmac(const struct crypt *c, uint32_t block, const uint8_t *buf, size_t len,
 
 	(void)snprintf(digits, sizeof(digits), "%08x", block);
 	MUST(gcry_md_open(&h, GCRY_MD_SHA1, GCRY_MD_FLAG_HMAC) == 0);
-	MUST(gcry_md_setkey(h, c->key, c->len) == 0);
+	MUST(gcry_md_setkey(h, c->key, key_len) == 0);
 	gcry_md_write(h, digits, 8);
 	gcry_md_write(h, c->cipher->name, strlen(c->cipher->name));
 	gcry_md_write(h, buf, len);
@@ -176,7 +183,7 @@ crypt_encrypt(const struct crypt *c, uint32_t block, uint8_t *buf, size_t len, s
 	gcry_cipher_close(h);
 	if (error < 0)
 		return (error);
-	hmac(c, block, buf, len, ret_hmac);
+	hmac(c, c->len, block, buf, len, ret_hmac);
 	*ret_len = len;
 	return (0);
 }
@@ -201,7 +208,7 @@ crypt_decrypt(const struct crypt *c, uint32_t block, const uint8_t want[CRYPT_HM
 	gcry_cipher_hd_t h;
 	int error;
 
-	hmac(c, block, buf, len, got);
+	hmac(c, c->len, block, buf, len, got);
 	if (!same(want, got, sizeof(got))) {
 		*ret_why = "its signature is wrong (another password, or it has been changed)";
 		return (-EBADMSG);
@@ -222,6 +229,23 @@ crypt_decrypt(const struct crypt *c, uint32_t block, const uint8_t want[CRYPT_HM
 		if (buf[i] != pad)
 			return (-EBADMSG);
 	*ret_len = len - pad;
+	return (0);
+}
+
+unsigned
+crypt_prove(const struct crypt *c, uint32_t block, const uint8_t want[CRYPT_HMAC_LEN],
+    const uint8_t *buf, size_t len)
+{
+	uint8_t got[CRYPT_HMAC_LEN];
+
+	hmac(c, c->len, block, buf, len, got);
+	if (same(want, got, sizeof(got)))
+		return (c->len);
+	for (unsigned n = c->cipher->key_len; n <= KEY_MAX; n++) {
+		hmac(c, n, block, buf, len, got);
+		if (same(want, got, sizeof(got)))
+			return (n);
+	}
 	return (0);
 }
 

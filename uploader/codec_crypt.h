@@ -23,6 +23,7 @@ int	crypt_new(const char *cipher, const char *password, const char *salt, unsign
 	    struct crypt **ret_crypt);
 void	crypt_free(struct crypt **);
 const char *crypt_name(const struct crypt *);	/* OpenSSL's short name */
+unsigned crypt_key_len(const struct crypt *);
 
 /* In place; `buf` has room for len + CRYPT_PAD_MAX. */
 int	crypt_encrypt(const struct crypt *, uint32_t block, uint8_t *buf, size_t len,
@@ -30,6 +31,13 @@ int	crypt_encrypt(const struct crypt *, uint32_t block, uint8_t *buf, size_t len
 /* In place; checks the HMAC before anything else. */
 int	crypt_decrypt(const struct crypt *, uint32_t block, const uint8_t hmac[CRYPT_HMAC_LEN],
 	    uint8_t *buf, size_t len, size_t *ret_len, const char **ret_why);
+
+/*
+ * Is this the password?  Of an encrypted block and its HMAC: the keyLength under which it fits, the own
+ * one first; 0: none, it is another password.
+ */
+unsigned crypt_prove(const struct crypt *, uint32_t block, const uint8_t hmac[CRYPT_HMAC_LEN],
+	    const uint8_t *buf, size_t len);
 
 /* The keys and a block's IV, for tests; at most `size` bytes.  Returns the length. */
 size_t	crypt_peek(const struct crypt *, char what, uint32_t block, uint8_t *buf, size_t size);

@@ -22,6 +22,7 @@
 #include "common/durable.h"
 #include "uploader/etag.h"
 #include "uploader/fence.h"
+#include "uploader/look.h"
 #include "uploader/payload.h"
 
 #include "uploader/guard.h"
@@ -300,10 +301,13 @@ dir_list(struct dir_op *o)
 		close(fd);
 		return (-ENOMEM);
 	}
-	while (errno = 0, error == 0 && (e = readdir(dir)) != NULL)
+	while (errno = 0, error == 0 && (e = readdir(dir)) != NULL) {
+		if (o->op->look != NULL)
+			look_note(o->op->look, &o->d->names, e->d_name, strlen(e->d_name));
 		if (name_parse(&o->d->names, e->d_name, strlen(e->d_name), &block) &&
 		    block >= o->op->first && block <= o->op->last)
 			error = remember(o, block, dirfd(dir), e->d_name);
+	}
 	if (error == 0)
 		error = -errno;
 	closedir(dir);

@@ -16,10 +16,12 @@
 
 #include "common/blockmath.h"
 #include "uploader/etag.h"
+#include "uploader/look.h"
 
 #include "uploader/guard.h"
 
 #define BULK_REPLY_MAX (1u << 20)
+#define PEEK_MAX       ((size_t)5 << 28) /* the largest block, and what it may grow by */
 
 /* ---- GET ---------------------------------------------------------------------------------- */
 static int
@@ -174,7 +176,7 @@ buffer_body(struct http_request *r, const void *data, size_t len)
 	struct s3_op *s = (struct s3_op *)r;
 	size_t want = s->buffered + len + 1;
 
-	if (want > BULK_REPLY_MAX)
+	if (want > (s->op->kind == STORE_PEEK ? PEEK_MAX : BULK_REPLY_MAX))
 		return (refuse(s, -EILSEQ, "it is longer than it can be"));
 	if (want > s->room) {
 		size_t room = pow2_ceil(want);
@@ -203,8 +205,10 @@ on_key(void *arg, const char *key, size_t len, const char *etag)
 		return (0); /* too long to be ours */
 	memcpy(s->last_key, key, len);
 	s->last_key[len] = '\0';
+	if (op->look != NULL)
+		look_note(op->look, &s->s3->env.names, key, len);
 	if (name_parse(&s->s3->env.names, key, len, &block) && block >= op->first &&
-	    block <= op->last)
+	    block <= op->last && op->on_block != NULL)
 		op->on_block(op, block, etag_bytes(etag, bytes) ? bytes : NULL);
 	return (0);
 }
@@ -266,6 +270,7 @@ s3_body_sink(struct s3_op *s)
 	case STORE_LIST:
 		s->http.body_write = list_body;
 		break;
+	case STORE_PEEK:
 	case STORE_TOKEN_GET:
 	case STORE_DELETE_MANY:
 		s->http.body_write = buffer_body;
@@ -286,6 +291,11 @@ s3_body_end(struct s3_op *s, bool *ret_later)
 		return (list_end(s));
 	case STORE_DELETE_MANY:
 		return (bulk_end(s));
+	case STORE_PEEK:
+		s->op->data = s->buffer;
+		s->op->data_len = s->buffered;
+		s->buffer = NULL;
+		return (0);
 	case STORE_TOKEN_GET:
 		(void)strlcpy(s->op->reply.body, s->buffer != NULL ? (const char *)s->buffer : "",
 		    sizeof(s->op->reply.body));

@@ -77,8 +77,9 @@ build_get(struct s3 *s3, struct s3_op *s, const char *key)
 {
 	struct s3_head head = {.n = 0};
 	struct store_op *op = s->op;
-	bool part = op->kind == STORE_STAT || (!s->no_range && codec_is_plain(s3->env.codec) &&
-						  (op->off != 0 || op->len != s3->env.block_size));
+	bool part = op->kind == STORE_STAT ||
+		    (op->kind == STORE_GET && !s->no_range && codec_is_plain(s3->env.codec) &&
+			(op->off != 0 || op->len != s3->env.block_size));
 
 	if (op->kind == STORE_STAT && !op->want_body_codes) {
 		s->http.method = HTTP_HEAD;
@@ -231,6 +232,8 @@ build_list(struct s3 *s3, struct s3_op *s)
 		(void)name_of_block(n, op->first - 1, op->after);
 	(void)name_encode(op->after, false, after, sizeof(after));
 	list_prefix(n, op->first, op->last, raw);
+	if (op->whole_bucket)
+		raw[0] = '\0';
 	(void)name_encode(raw, false, prefix, sizeof(prefix));
 	if (s3->list_v2)
 		(void)snprintf(query, sizeof(query), "list-type=2&max-keys=%u&prefix=%s%s%s",
@@ -295,6 +298,7 @@ s3_build(struct s3 *s3, struct s3_op *s)
 	case STORE_PUT:
 	case STORE_DELETE:
 	case STORE_STAT:
+	case STORE_PEEK:
 		error = name_of_block(&s3->env.names, s->op->block, key);
 		break;
 	case STORE_TOKEN_GET:
@@ -310,6 +314,7 @@ s3_build(struct s3 *s3, struct s3_op *s)
 	switch (s->op->kind) {
 	case STORE_GET:
 	case STORE_STAT:
+	case STORE_PEEK:
 		return (build_get(s3, s, key));
 	case STORE_PUT:
 		return (build_put(s3, s, key));

@@ -201,6 +201,8 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 	out->length = r->range_total != 0 ? r->range_total
 		      : r->length > 0	  ? (uint64_t)r->length
 					  : 0;
+	(void)strlcpy(out->encoding, r->encoding, sizeof(out->encoding));
+	(void)strlcpy(out->hmac, r->hmac, sizeof(out->hmac));
 	out->has_token = r->has_token;
 	out->token = r->token;
 	/* S3 has no region in a redirect's status; a reply that names one has one to name. */

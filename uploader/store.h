@@ -27,6 +27,7 @@ struct counters;
 struct ipc_pool;
 struct ipc_state;
 struct jobs;
+struct look;
 struct loop;
 struct payload;
 struct store;
@@ -41,6 +42,7 @@ enum store_kind {
 	STORE_DELETE_MANY, /* `blocks`, `nblocks`; FAIL_UNSUPPORTED: delete them one by one */
 	STORE_LIST,	   /* a page: blocks first..last behind `after`; on_block for each */
 	STORE_STAT,	   /* block: is it there, its length, ETag, size headers */
+	STORE_PEEK,	   /* block: the object as it is stored, into `data`, with what STAT says */
 	STORE_TOKEN_GET,
 	STORE_TOKEN_PUT,   /* token, body, condition */
 	STORE_TOKEN_DROP
@@ -63,6 +65,7 @@ struct store_reply {
 	char	  why[320];	/* one line: what failed and what to change */
 
 	uint64_t  length, block_size, file_size; /* STAT; sizes 0: not recorded */
+	char	  encoding[64], hmac[48]; /* STAT, PEEK: as they came, "" if none */
 	bool	  has_token;
 	uint32_t  token;	/* TOKEN_GET */
 	char	  body[STORE_BODY_MAX];
@@ -82,6 +85,10 @@ struct store_op {
 	uint32_t	 first, last;	/* LIST, inclusive */
 	char		 after[NAME_SIZE]; /* LIST: "" at first; moved on by each page */
 	bool		 want_etags;	/* LIST: a directory has to look at each file for them */
+	struct look	*look;		/* LIST: told of every name; NULL: nobody */
+	bool		 whole_bucket;	/* LIST with look: not only what begins with the prefix */
+	uint8_t		*data;		/* PEEK: malloc'd, the caller's to free */
+	size_t		 data_len;
 	/* LIST; etag NULL: not known */
 	void	       (*on_block)(struct store_op *, uint32_t block, const uint8_t *etag);
 	uint32_t	 token;		/* TOKEN_PUT */

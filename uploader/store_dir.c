@@ -58,6 +58,7 @@ run_op(struct dir_op *o, char *scratch)
 	case STORE_LIST:
 		return (dir_list(o));
 	case STORE_STAT:
+	case STORE_PEEK: /* never encoded: there is nothing to see in it */
 		return (dir_stat(o, name));
 	case STORE_TOKEN_GET:
 		return (dir_token_get(o, token));
@@ -114,7 +115,7 @@ op_done(struct job *j)
 	struct dir_op *o = (struct dir_op *)j;
 	struct store_op *op = o->op;
 
-	for (size_t i = 0; i < o->nfound; i++)
+	for (size_t i = 0; i < o->nfound && op->on_block != NULL; i++)
 		op->on_block(op, o->found[i].block, o->found[i].has_etag ? o->found[i].etag : NULL);
 	free(o->found);
 	free(o);

@@ -8,7 +8,7 @@
  *           what to change.
  * Bounded:  who types `start` waits for it: attempts are short, none begins after TOOL_TRY_US, and
  *           what only the user can heal is said at once.
- * Fence:    tool_token.c.
+ * Sizes and what else the bucket says at the start: tool_look.c.  The token and its fence: tool_token.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,13 +33,83 @@
 
 #define TOOL_TRY_US	(6 * US_PER_S)
 #define TOOL_TIMEOUT_US (4 * US_PER_S)
-#define EMPTY_PAGES	4
 
-/* ---- running one operation ------------------------------------------------------------------ */
+/* ---- running operations --------------------------------------------------------------------- */
 static void
 on_done(struct store_op *op)
 {
-	((struct tool *)op->arg)->finished = true;
+	((struct tool_call *)op->arg)->finished = true;
+}
+
+static void
+submit(struct tool *t, struct tool_call *c)
+{
+	c->op->done = on_done;
+	c->op->arg = c;
+	c->finished = false;
+	c->again_us = 0;
+	store_submit(t->store, c->op);
+}
+
+/* It has ended: well, for good, or is it sent again, and when? */
+static void
+judge(struct tool *t, struct tool_call *c)
+{
+	struct retry_policy p = {t->env->conf->initial_retry_pause_us, 0};
+	struct store_reply *r = &c->op->reply;
+	uint64_t pause;
+
+	c->finished = false;
+	if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT || r->fail == FAIL_CONDITION ||
+	    r->fail == FAIL_UNSUPPORTED) {
+		c->over = true;
+	} else if (r->healed && c->healed++ < 3) {
+		submit(t, c);
+	} else if (!fail_heals(r->fail) || r->fail == FAIL_CLOCK || r->fail == FAIL_REGION ||
+		   r->error == -EADDRNOTAVAIL || r->error == -EKEYREJECTED || r->error == -EPROTO ||
+		   !retry_next(&c->retry, &p, r->fail, r->retry_after_us, arc4random(), &pause) ||
+		   now_us() - c->began_us + pause > TOOL_TRY_US) {
+		/* A name that cannot be resolved, a certificate that is not trusted: no use to wait. */
+		c->over = true;
+		c->error = fail_errno(r->fail, r->http, r->error);
+	} else {
+		c->again_us = now_us() + pause;
+	}
+}
+
+void
+tool_perform_all(struct tool *t, struct tool_call *calls, unsigned n)
+{
+	unsigned left = n;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct store_op *op = calls[i].op;
+
+		calls[i] = (struct tool_call){.op = op, .began_us = now_us()};
+		submit(t, &calls[i]);
+	}
+	while (left > 0) {
+		uint64_t next = TIME_NEVER;
+
+		for (unsigned i = 0; i < n; i++) {
+			struct tool_call *c = &calls[i];
+
+			if (c->finished)
+				judge(t, c);
+			if (c->again_us != 0 && now_us() >= c->again_us)
+				submit(t, c);
+			else if (c->again_us != 0)
+				next = min_u64(next, c->again_us);
+		}
+		left = 0;
+		for (unsigned i = 0; i < n; i++) {
+			left += !calls[i].over;
+			if (calls[i].finished)
+				next = 0;
+		}
+		if (left > 0 && next != 0)
+			(void)loop_turn(&t->loop, next);
+	}
 }
 
 void
@@ -49,37 +119,13 @@ tool_wait(struct tool *t, uint64_t deadline)
 		(void)loop_turn(&t->loop, deadline);
 }
 
-/* With retries.  What comes back is in t->op.reply; 0 for an answer, also for "absent". */
 int
 tool_perform(struct tool *t)
 {
-	struct retry_policy p = {t->env->conf->initial_retry_pause_us, 0};
-	uint64_t began = now_us(), pause;
-	struct store_reply *r = &t->op.reply;
-	struct retry retry = {0};
-	unsigned healed = 0;
+	struct tool_call c = {.op = &t->op};
 
-	for (;;) {
-		t->op.done = on_done;
-		t->op.arg = t;
-		t->finished = false;
-		store_submit(t->store, &t->op);
-		tool_wait(t, TIME_NEVER);
-		if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT || r->fail == FAIL_CONDITION ||
-		    r->fail == FAIL_UNSUPPORTED)
-			return (0);
-		if (r->healed && healed++ < 3)
-			continue;
-		/* A name that cannot be resolved, a certificate that is not trusted: no use to wait. */
-		if (!fail_heals(r->fail) || r->fail == FAIL_CLOCK || r->fail == FAIL_REGION ||
-		    r->error == -EADDRNOTAVAIL || r->error == -EKEYREJECTED ||
-		    r->error == -EPROTO ||
-		    !retry_next(&retry, &p, r->fail, r->retry_after_us, arc4random(), &pause) ||
-		    now_us() - began + pause > TOOL_TRY_US)
-			return (fail_errno(r->fail, r->http, r->error));
-		t->finished = false;
-		tool_wait(t, now_us() + pause);
-	}
+	tool_perform_all(t, &c, 1);
+	return (c.error);
 }
 
 /* ---- answers -------------------------------------------------------------------------------- */
@@ -114,67 +160,6 @@ tool_failed(struct tool *t, int error)
 	const char *why = t->op.reply.why[0] != '\0' ? t->op.reply.why : strerror(-error);
 
 	(void)snprintf(t->answer, sizeof(t->answer), "error %d %s", -error, why);
-}
-
-/* ---- commands ------------------------------------------------------------------------------- */
-static void
-on_any_block(struct store_op *op, uint32_t block, const uint8_t *etag)
-{
-	(void)block, (void)etag;
-	op->nblocks++;
-}
-
-/*
- * Is there any block at all?  Without a recorded size that decides whether the disk is new, so that
- * its block size may be chosen.  Among very many foreign objects nothing is said.
- */
-static void
-add_emptiness(struct tool *t)
-{
-	unsigned pages = 0;
-
-	memset(&t->op, 0, sizeof(t->op));
-	t->op.kind = STORE_LIST;
-	t->op.last = UINT32_MAX - 1;
-	t->op.on_block = on_any_block;
-	do {
-		t->op.reply.more = false;
-		if (tool_perform(t) < 0 || t->op.reply.fail != FAIL_NONE)
-			return;
-	} while (t->op.nblocks == 0 && t->op.reply.more && ++pages < EMPTY_PAGES);
-	if (t->op.nblocks > 0 || !t->op.reply.more)
-		tool_add(t, "empty", t->op.nblocks > 0 ? "0" : "1");
-}
-
-static void
-cmd_detect(struct tool *t)
-{
-	struct store_reply *r = &t->op.reply;
-	size_t n;
-	int error;
-
-	memset(&t->op, 0, sizeof(t->op));
-	t->op.kind = STORE_STAT;
-	t->op.want_body_codes = true;
-	if ((error = tool_perform(t)) < 0) {
-		tool_failed(t, error);
-		return;
-	}
-	tool_begin(t, "ok");
-	if (r->fail == FAIL_NONE && r->block_size != 0 && r->file_size != 0) {
-		tool_add(t, "found", "1");
-		tool_add_number(t, "size", r->file_size);
-		tool_add_number(t, "blocksize", r->block_size);
-	} else {
-		tool_add(t, "found", "0");
-		tool_add_number(t, "size", 0);
-		tool_add_number(t, "blocksize", 0);
-		add_emptiness(t);
-	}
-	n = strlcat(t->answer, " ", sizeof(t->answer));
-	t->store->backend->found(t->store, t->answer + n, sizeof(t->answer) - n);
-	if (t->answer[n] == '\0')
-		t->answer[n - 1] = '\0';
 }
 
 /* ---- command lines -------------------------------------------------------------------------- */
@@ -219,7 +204,7 @@ command(struct tool *t, char *line)
 	t->answer[0] = '\0';
 	t->op.reply.why[0] = '\0';
 	if (strcmp(name, "detect") == 0)
-		cmd_detect(t);
+		tool_detect(t);
 	else if (strcmp(name, "token-get") == 0)
 		tool_token_get(t);
 	else if (strcmp(name, "token-take") == 0)

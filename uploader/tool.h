@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tool.h -- what the parts of the store tool share: tool.c (commands, retries, detect),
+ * tool.h -- what the parts of the store tool share: tool.c (commands, retries), tool_look.c (detect),
  * tool_token.c (the mount token), tool_erase.c, tool_probe.c.
  */
 #ifndef S3B_UPLOADER_TOOL_H
@@ -29,6 +29,19 @@ struct tool {
 	char		 answer[ANSWER_MAX];
 };
 
+/* One of several operations at once. */
+struct tool_call {
+	struct store_op *op;
+	int		 error;	/* 0: an answer is in op->reply, also "absent" */
+	/* private to tool.c */
+	bool		 finished, over;
+	unsigned	 healed;
+	struct retry	 retry;
+	uint64_t	 began_us, again_us;
+};
+
+/* All of them, each with retries. */
+void	tool_perform_all(struct tool *, struct tool_call *, unsigned n);
 /* t->op with retries; what came back is in t->op.reply.  0: an answer, also "absent". */
 int	tool_perform(struct tool *);
 
@@ -40,7 +53,11 @@ void	tool_failed(struct tool *, int error);
 /* Turns the loop until tool->finished or the deadline. */
 void	tool_wait(struct tool *, uint64_t deadline);
 
+void	tool_detect(struct tool *);
+
 void	tool_token_get(struct tool *);
+/* present= and who it is, of the reply to a TOKEN_GET. */
+void	tool_token_add(struct tool *, const struct store_reply *);
 void	tool_token_take(struct tool *, uint32_t token, const char *body);
 void	tool_token_replace(struct tool *, uint32_t token, const char *body, const char *etag);
 void	tool_token_drop(struct tool *, uint32_t token);

@@ -27,11 +27,10 @@ token_of(const struct store_reply *r)
 
 /* Body of a token: host, time, then "key: value" lines that the old program does not look at. */
 static void
-add_token(struct tool *t)
+add_token(struct tool *t, const struct store_reply *r)
 {
 	static const char *const keys[] = {"boot", "pid", "instance"};
 	char hex[9], body[STORE_BODY_MAX], *rest = body, *line;
-	const struct store_reply *r = &t->op.reply;
 
 	(void)snprintf(hex, sizeof(hex), "%08x", token_of(r));
 	tool_add(t, "token", hex);
@@ -73,6 +72,14 @@ token_put(
 }
 
 void
+tool_token_add(struct tool *t, const struct store_reply *r)
+{
+	tool_add(t, "present", r->fail == FAIL_NONE ? "1" : "0");
+	if (r->fail == FAIL_NONE)
+		add_token(t, r);
+}
+
+void
 tool_token_get(struct tool *t)
 {
 	int error;
@@ -82,9 +89,7 @@ tool_token_get(struct tool *t)
 		return;
 	}
 	tool_begin(t, "ok");
-	tool_add(t, "present", t->op.reply.fail == FAIL_NONE ? "1" : "0");
-	if (t->op.reply.fail == FAIL_NONE)
-		add_token(t);
+	tool_token_add(t, &t->op.reply);
 }
 
 static void
@@ -99,7 +104,7 @@ static void
 held(struct tool *t)
 {
 	tool_begin(t, "held");
-	add_token(t);
+	add_token(t, &t->op.reply);
 }
 
 /* Is what lies there ours after all?  A PUT whose answer was lost may have won. */

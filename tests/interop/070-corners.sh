@@ -176,7 +176,7 @@ fresh plain
 there "with a cache file" 1 --size=16m --blockSize=64k --blockCacheFile="$work/cache"
 before=$(sum <cache)
 ours blockCacheFile="$work/cache"
-has "$(s3backerd -c "$conf" start 2>&1)" 'cache: not a cache file' "ours does not take the old program's cache file"
+has "$(s3backerd -c "$conf" start 2>&1)" 'cache: is a cache file of the old program .let it upload' "ours does not take the old program's cache file"
 is "$(sum <cache)" "$before" "and leaves it alone"
 is "$(server_keys | grep -c mounted)" 0 "and the disk free"
 there "the old program goes on with it" 2 --blockCacheFile="$work/cache"
