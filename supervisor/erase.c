@@ -119,7 +119,7 @@ erase_with(struct super *s, struct storetool *t, char **ret_error)
 	if (!confirmed(s, what))
 		return (-ECANCELED);
 	s->conf->force = false; /* R1: whatever the configuration allows a start */
-	if ((r = token_acquire(s, t, ret_error)) < 0)
+	if ((r = token_acquire(s, t, NULL, ret_error)) < 0)
 		return (r);
 	r = erase_blocks(t, &total, ret_error);
 	if (r == 0)

@@ -325,7 +325,7 @@ int
 token_acquire(struct super *s, struct storetool *t, const struct held *known, char **ret_error)
 {
 	const struct conf *conf = s->conf;
-	struct held h = *known;
+	struct held h = known != NULL ? *known : (struct held){.asked = false};
 	struct noted noted;
 	char who[500];
 	int r;

@@ -41,7 +41,7 @@ struct held {
 
 /*
  * T1, of an answer that has the fields of token-get: somebody else's is refused before anything else is
- * said.  *ret_held is for token_acquire(), which asks itself if `asked` is false.
+ * said.  *ret_held is for token_acquire(), which asks itself if that is NULL, or `asked` false.
  */
 int	token_look(const struct super *, const char *answer, struct held *ret_held, char **ret_error);
 /* 0, or -errno and one line.  Fills s->token. */
