@@ -16,6 +16,7 @@ $(BINDIR)/s3backerctl
 $(foreach p,frontend cachemgr uploader,$(LIBEXEC)/s3backer-$(p))
 $(foreach h,$(mount_helpers),$(MOUNTDIR)/$(h))
 $(foreach p,$(notdir $(man_pages)),$(MANDIR)/man$(lastword $(subst ., ,$(p)))/$(p))
+$(foreach h,$(mount_helpers),$(MANDIR)/man8/$(h).8)
 $(foreach u,$(notdir $(units_made)),$(UNITDIR)/$(u))
 $(CATALOGDIR)/s3backerd.catalog
 $(BASHCOMPDIR)/s3backerd
@@ -35,6 +36,7 @@ install: programs scripts systemd-units completion
 	$(Q)$(INSTALL) -m 755 $(addprefix $(BIN)/,$(mount_helpers)) $(DESTDIR)$(MOUNTDIR)
 	$(Q)for p in $(man_pages); do \
 		$(INSTALL) -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/ || exit; done
+	$(Q)for h in $(mount_helpers); do ln -sf s3backerd.8 $(DESTDIR)$(MANDIR)/man8/$$h.8 || exit; done
 	$(Q)$(INSTALL) -m 644 $(units_made) $(DESTDIR)$(UNITDIR)
 	$(Q)$(INSTALL) -m 644 etc/systemd/s3backerd.catalog $(DESTDIR)$(CATALOGDIR)
 	$(Q)$(INSTALL) -m 644 etc/systemd/s3backerd.sysusers $(DESTDIR)$(SYSUSERSDIR)/s3backerd.conf
