@@ -6,7 +6,7 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/vendor-completions
 completion_made := $(B)/completion/s3backer.bash $(B)/completion/s3backer.zsh
 
-deps_test += zsh
+deps_more += zsh
 
 $(B)/completion/%: etc/completion/%.in common/conf_keys.def
 	@mkdir -p $(@D)

@@ -11,10 +11,13 @@ deps_build := gcc libc6-dev make pkg-config libfuse3-dev libcurl4-openssl-dev li
 # The test server, the file systems, the tools that the scripts call.
 deps_test := libmicrohttpd-dev libssl-dev fuse3 perl openssl curl jq fio util-linux mount fdisk \
 	procps psmisc e2fsprogs xfsprogs btrfs-progs
+# What is good to have: a test without it skips itself.  Other parts add to it.
+deps_more += mandoc
 deps_lint := clang clang-format cppcheck mandoc
 
 deps:
 	$(Q)mk/install-missing $(deps_build) $(deps_test)
+	$(Q)mk/install-missing $(deps_more) || echo "  (not all of $(deps_more): some tests are skipped)"
 	$(Q)mk/install-missing $(deps_interop) || echo "  (no $(deps_interop): tests/interop is skipped)"
 
 deps-lint: deps

@@ -9,7 +9,7 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 unit_text := etc/systemd/s3backerd.service.in
 units_made := $(B)/systemd/s3backerd.service $(B)/systemd/s3backerd@.service
 
-deps_test += systemd
+deps_more += systemd
 
 $(B)/systemd/s3backerd.service: config := /etc/s3backer.conf
 $(B)/systemd/s3backerd.service: example := s3backerd
