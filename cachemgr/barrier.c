@@ -158,6 +158,9 @@ super_handle(struct cachemgr *cm, const struct ipc_msg *m)
 			barrier_add(cm, IPC_STOP, m->req_id, true);
 		}
 		break;
+	case IPC_CHECK:
+		scrub_request(cm, m);
+		break;
 	case IPC_SET:
 		cm_reply_sup(cm, m->req_id, settings_change(cm, m->off, m->arg), 0);
 		break;

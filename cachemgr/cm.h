@@ -31,6 +31,8 @@
 struct commit;
 struct evict;
 struct readahead;
+struct scrub_item;
+struct scrub_req;
 struct warm;
 
 /* A frontend request that waits for a block.  Freed when its DONE has been sent. */
@@ -97,13 +99,15 @@ enum xfer_kind {
 	XFER_PUT,
 	XFER_DELETE,
 	XFER_LIST,
-	XFER_TOKEN
+	XFER_TOKEN,
+	XFER_CHECK
 };
 
 /* A request handed to an uploader.  req_id = index | use << 32. */
 struct xfer {
 	struct bop *bop;       /* GET, PUT */
 	struct del_batch *del; /* DELETE */
+	struct scrub_item *check; /* CHECK */
 	uint64_t start_us;
 	uint32_t use; /* grows at every reuse: a late DONE does not match */
 	uint32_t slot;
@@ -167,6 +171,8 @@ struct cachemgr {
 	struct xfer *xfer;
 	uint32_t nxfers, xfer_free, max_transfers, reserved;
 	uint32_t reads_inflight, writes_inflight;
+	uint32_t checks_inflight; /* among the reads */
+	LIST_HEAD(, scrub_req) scrubs;
 
 	uint32_t *free_slot; /* stack */
 	uint32_t nfree;
@@ -223,6 +229,7 @@ int cachemgr_turn(struct cachemgr *);	       /* 0: nothing was to be done, sleep
 uint64_t cachemgr_deadline(struct cachemgr *); /* until then, unless rung */
 void cm_reply_fe(struct cachemgr *, uint64_t req_id, int status);
 void cm_reply_sup(struct cachemgr *, uint64_t req_id, int status, uint64_t arg);
+void cm_reply_sup_msg(struct cachemgr *, const struct ipc_msg *);
 
 /* ---- slots.c ---- */
 void slots_open(struct cachemgr *); /* the free list, of what is FREE by now */
@@ -344,6 +351,12 @@ void readahead_set(struct cachemgr *, uint32_t window, uint32_t trigger); /* UIN
 void readahead_miss(struct cachemgr *, uint32_t block, bool in_flight);
 void readahead_hit(struct cachemgr *, uint32_t block);
 void readahead_wasted(struct cachemgr *, uint32_t block); /* evicted unread */
+
+/* ---- scrub.c ---- */
+void scrub_request(struct cachemgr *, const struct ipc_msg *);
+void scrub_run(struct cachemgr *);
+void scrub_done(struct cachemgr *, struct scrub_item *, const struct ipc_msg *);
+uint64_t scrub_deadline(const struct cachemgr *);
 
 /* ---- lease.c: the right to write ---- */
 void lease_open(struct cachemgr *);

@@ -39,7 +39,13 @@ cm_reply_sup(struct cachemgr *cm, uint64_t req_id, int status, uint64_t arg)
 
 	/* Whoever hears that all is uploaded must not read figures from before. */
 	throttle_update(cm);
-	if (ipc_ring_push(&cm->sup.out, &m) < 0)
+	cm_reply_sup_msg(cm, &m);
+}
+
+void
+cm_reply_sup_msg(struct cachemgr *cm, const struct ipc_msg *m)
+{
+	if (ipc_ring_push(&cm->sup.out, m) < 0)
 		ctr_inc(cm->ctr, bad_messages);
 	cm->sup_rung = true;
 }
@@ -250,6 +256,7 @@ run_work(struct cachemgr *cm)
 	lease_run(cm);
 	if (cm->survey_wanted && cm->now_us >= cm->survey_retry_us)
 		survey_start(cm);
+	scrub_run(cm);
 	if (!cm->stopping || !cm->keep_dirty) {
 		delete_run(cm);
 		writeback_run(cm);
@@ -292,6 +299,8 @@ cachemgr_deadline(struct cachemgr *cm)
 	    (t = cm->pend_since_us + cm->write_delay_us) > cm->now_us && t < at)
 		at = t;
 	if ((t = lease_deadline(cm)) < at)
+		at = t;
+	if ((t = scrub_deadline(cm)) < at)
 		at = t;
 	if (landing_quiet(cm) && cm->quiet_until_us < at)
 		at = cm->quiet_until_us;

@@ -73,11 +73,14 @@ sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
 	x->slot = IPC_NO_SLOT;
 	x->bop = NULL;
 	x->del = NULL;
+	x->check = NULL;
 	x->use++;
 	cm->up_inflight[best]++;
-	if (kind == XFER_GET)
+	if (kind == XFER_GET || kind == XFER_CHECK)
 		cm->reads_inflight++;
-	else if (kind == XFER_PUT)
+	if (kind == XFER_CHECK)
+		cm->checks_inflight++;
+	if (kind == XFER_PUT)
 		cm->writes_inflight++;
 	m->req_id = (uint64_t)x->use << 32 | i;
 	if (kind == XFER_DELETE || kind == XFER_LIST || kind == XFER_TOKEN)
@@ -101,9 +104,11 @@ static void
 xfer_free(struct cachemgr *cm, struct xfer *x)
 {
 	cm->up_inflight[x->uploader]--;
-	if (x->kind == XFER_GET)
+	if (x->kind == XFER_GET || x->kind == XFER_CHECK)
 		cm->reads_inflight--;
-	else if (x->kind == XFER_PUT)
+	if (x->kind == XFER_CHECK)
+		cm->checks_inflight--;
+	if (x->kind == XFER_PUT)
 		cm->writes_inflight--;
 	x->kind = XFER_FREE;
 	x->next_free = cm->xfer_free;
@@ -137,6 +142,9 @@ xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
 		break;
 	case XFER_TOKEN:
 		lease_done(cm, m);
+		break;
+	case XFER_CHECK:
+		scrub_done(cm, was.check, m);
 		break;
 	default:
 		NOTREACHED("a transfer of no kind");

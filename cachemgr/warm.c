@@ -298,6 +298,21 @@ bytes_hold(struct cachemgr *cm, uint32_t slot, const struct side *s)
 }
 
 bool
+warm_bytes_hold(struct cachemgr *cm, uint32_t slot)
+{
+	uint8_t entry[ENTRY];
+	struct side s;
+
+	if (!cm->file || cm->side_used[slot] == 0)
+		return (true);
+	if (pread_full(cm->cache_fd, entry, ENTRY,
+		(off_t)(cache_side_off(cm->shm->geo.nslots) + (uint64_t)slot * ENTRY)) < 0)
+		return (false);
+	return (!side_decode(slot, entry, &s) || s.block != head_block(cm_head(cm, slot)) ||
+		bytes_hold(cm, slot, &s));
+}
+
+bool
 warm_take(struct cachemgr *cm, uint32_t block)
 {
 	struct warm *w = cm->warm;

@@ -37,6 +37,8 @@ struct ipc_msg;
 int warm_open(struct cachemgr *, bool trusted);
 /* The block's slot is equal to the object `done` (of a PUT or GET) speaks of. */
 void warm_note(struct cachemgr *, uint32_t slot, const struct ipc_msg *done);
+/* A cached block: are the bytes of `slot` what was noted of them?  True where nothing was. */
+bool warm_bytes_hold(struct cachemgr *, uint32_t slot);
 void warm_strike(struct cachemgr *, uint32_t slot);
 /* The listing says that the object of `block` has this ETag. */
 void warm_listed(struct cachemgr *, uint32_t block, const uint8_t etag[16]);

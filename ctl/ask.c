@@ -159,13 +159,19 @@ ask_close(struct ask *a)
 static void
 show_progress(struct bar *bar, json_t *line)
 {
-	json_int_t done = 0, total = 0, rate = 0;
+	json_int_t done = 0, total = 0, rate = 0, bad = 0;
+	const char *what = NULL;
+	char words[64] = "uploading";
 	double left = 0;
 
-	if (json_unpack(line, "{s:I, s:I, s:I, s:F}", "doneBytes", &done, "totalBytes", &total,
-		"bytesPerSec", &rate, "leftSec", &left) == 0 &&
-	    total > 0)
-		bar_show(bar, "uploading", (uint64_t)done, (uint64_t)total, (uint64_t)rate, left);
+	if (json_unpack(line, "{s:I, s:I, s:I, s:F, s?s, s?I}", "doneBytes", &done, "totalBytes",
+		&total, "bytesPerSec", &rate, "leftSec", &left, "what", &what, "bad", &bad) == 0 &&
+	    total > 0) {
+		if (what != NULL && strcmp(what, "scrub") == 0)
+			(void)snprintf(words, sizeof(words),
+			    bad > 0 ? "%lld bad; checked" : "checked", (long long)bad);
+		bar_show(bar, words, (uint64_t)done, (uint64_t)total, (uint64_t)rate, left);
+	}
 }
 
 /* Up to the result.  NULL: *ret_err says why there is none. */

@@ -64,6 +64,7 @@ int	cmd_top(struct ask *, const struct options *, char **args);
 int	cmd_set(struct ask *, const struct options *, char **args);
 int	cmd_metrics(struct ask *, const struct options *, char **args);
 int	cmd_mounted_flag(struct ask *, const struct options *, char **args);
+int	cmd_scrub(struct ask *, const struct options *, char **args);
 int	cmd_probe(struct ask *, const struct options *, char **args);
 int	cmd_erase(struct ask *, const struct options *, char **args);
 int	cmd_reset_mounted_flag(struct ask *, const struct options *, char **args);

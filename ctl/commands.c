@@ -44,6 +44,16 @@ const struct command commands[] = {
 	"KEY VALUE"},
     {"metrics", 0, 0, true, 0, cmd_metrics, "figures for Prometheus",
 	"The figures in Prometheus' text format, as metricsListen serves them.\n", ""},
+    {"scrub", 0, 0, true, OF_REPAIR | OF_CANCEL, cmd_scrub, "read every block back and check it",
+	"Reads each object of the disk from the bucket, at low priority and past the cache, and\n"
+	"checks length, checksum and HMAC.  Lists what is damaged or missing; exit 1 when "
+	"anything\n"
+	"of that was not repaired.  It is the disk's work: it goes on over restarts and when the\n"
+	"watching is ended with Ctrl-C, and `scrub` again watches the one under way.\n"
+	"  --repair   put good copies that are in the cache over bad objects\n"
+	"  --cancel   end the one under way\n"
+	"A block that is not listed any more with an object counts as zeros, not as missing.\n",
+	"[--repair | --cancel]"},
     {"mounted-flag", 0, 0, false, 0, cmd_mounted_flag, "who holds the mount token (-c FILE)",
 	"Asks the bucket.  Needs -c FILE; the disk need not run.\n", ""},
     {"reset-mounted-flag", 0, 0, false, 0, cmd_reset_mounted_flag,

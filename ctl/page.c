@@ -195,6 +195,25 @@ put_processes(json_t *st, FILE *out)
 	}
 }
 
+static void
+put_scrub(json_t *st, FILE *out)
+{
+	json_t *s = json_object_get(st, "scrub");
+	uint64_t total = number(s, "totalBlocks");
+
+	if (s == NULL)
+		return;
+	if (json_is_true(json_object_get(s, "running")))
+		(void)fprintf(out, "  scrub      %.1f %% done, ",
+		    total == 0 ? 100.0 : 100.0 * (double)number(s, "doneBlocks") / (double)total);
+	else
+		(void)fprintf(out, "  scrub      the last one%s: ",
+		    json_is_true(json_object_get(s, "cancelled")) ? ", cancelled" : "");
+	(void)fprintf(out, "%llu objects read, %llu bad, %llu repaired\n",
+	    (unsigned long long)number(s, "read"), (unsigned long long)number(s, "bad"),
+	    (unsigned long long)number(s, "repaired"));
+}
+
 void
 page_print(json_t *st, FILE *out)
 {
@@ -206,6 +225,7 @@ page_print(json_t *st, FILE *out)
 	put_disk(st, out);
 	put_cache(st, out);
 	put_transfers(st, out);
+	put_scrub(st, out);
 	put_errors(st, out);
 	put_processes(st, out);
 }

@@ -37,6 +37,7 @@ ipc_msg_check(const struct shm *s, const struct ipc_msg *m)
 	case IPC_DELETE:
 	case IPC_LIST:
 	case IPC_LISTED:
+	case IPC_CHECK:
 		if (m->block >= g->nblocks || m->arg > g->nblocks - m->block)
 			return (-EPROTO);
 		break;

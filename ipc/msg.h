@@ -38,7 +38,9 @@
 	X(CANCEL) /* forget req_id if it has not begun; its DONE comes all the same */             \
 	/* replies */                                                                              \
 	X(LISTED) /* arg consecutive blocks from block exist */                                    \
-	X(DONE)
+	X(DONE)                                                                                    \
+	/* supervisor -> cachemgr, cachemgr -> uploader */                                         \
+	X(CHECK) /* are the objects of arg blocks from block good? see IPC_CHECK_MAX */
 
 enum ipc_type {
 #define X(n) IPC_##n,
@@ -63,11 +65,19 @@ enum {
 	 * when it cannot any more and ours has the last word.  DONE: that is so of this one.
 	 */
 	IPC_F_VERIFY = 1 << 9,
-	IPC_F_ALL = (1 << 10) - 1
+	IPC_F_REPAIR = 1 << 10, /* CHECK to cachemgr: put good copies of the cache over bad objects */
+	IPC_F_ALL = (1 << 11) - 1
 };
 
 /* How long what a dead uploader had sent may take to have its effect: an assumption about stores. */
 #define IPC_LANDING_US UINT64_C(2000000)
+
+/*
+ * CHECK to cachemgr: up to IPC_CHECK_MAX blocks.  DONE: bit i of arg says that the object of block + i is
+ * bad, of the first half of etag that it is missing, of the second that it was repaired; off is the
+ * number of objects read.  To an uploader, of one block that has an object: DONE 0, -EBADMSG or -ENOENT.
+ */
+#define IPC_CHECK_MAX 64
 
 struct ipc_msg {	      /* exactly one cache line; transient, native endian */
 	uint64_t req_id;      /* chosen by the requester, echoed in replies */

@@ -78,6 +78,8 @@ command_adopt(struct super *s, struct ipc_msg msg, bool sent, struct client *cli
 	p->msg = msg;
 	p->sent = sent;
 	p->done = client != NULL ? control_done(msg.type) : NULL;
+	if (msg.type == IPC_CHECK) /* nobody's, the disk's */
+		p->done = scrub_window_done;
 	p->arg = client;
 	TAILQ_INSERT_TAIL(&s->pending, p, link);
 	return (0);
@@ -108,6 +110,8 @@ take_done(struct super *s, const struct ipc_msg *m)
 	TAILQ_REMOVE(&s->pending, p, link);
 	if (p->msg.type == IPC_DEAD)
 		bury_confirmed(s, p->msg.off, (uint32_t)p->msg.arg);
+	s->dialogue.request = &p->msg;
+	s->dialogue.reply = m;
 	if (p->done != NULL)
 		p->done(s, p->arg, m->status);
 	free(p);

@@ -279,7 +279,8 @@ control_timers(struct super *s, uint64_t now)
 	if (s->control == NULL)
 		return (next);
 	LIST_FOREACH (c, &s->control->clients, link) {
-		if (c->dead || (c->wait != WAIT_UPLOAD && c->wait != WAIT_STOP))
+		if (c->dead ||
+		    (c->wait != WAIT_UPLOAD && c->wait != WAIT_STOP && c->wait != WAIT_SCRUB))
 			continue;
 		if (now >= c->progress_us) {
 			c->progress_us = now + PROGRESS_US;

@@ -23,7 +23,8 @@ enum client_wait {		/* what its request waits for */
 	WAIT_UPLOAD,		/* flush, drain: DONE of cachemgr, with progress */
 	WAIT_DONE,		/* resume, set: DONE of cachemgr */
 	WAIT_STOP,		/* the end, with progress */
-	WAIT_RESTART
+	WAIT_RESTART,
+	WAIT_SCRUB		/* its end, with progress */
 };
 
 struct client {

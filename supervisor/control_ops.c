@@ -189,6 +189,7 @@ static const struct {
     {"stop", op_stop},
     {"restart", op_restart},
     {"set", op_set},
+    {"scrub", scrub_op},
 };
 
 const char *
@@ -254,6 +255,8 @@ control_progress(struct client *c)
 	uint64_t dirty = status_dirty_bytes(s), rate = status_upload_rate(s);
 	const char *what = "upload";
 
+	if (c->wait == WAIT_SCRUB)
+		return (scrub_progress(s));
 	if (c->wait == WAIT_STOP && s->phase == PHASE_UNMOUNTING)
 		what = "unmount";
 	else if (c->wait == WAIT_STOP && s->phase == PHASE_DETACHED)

@@ -187,6 +187,7 @@ add_people(const struct super *s, json_t *o, bool cold)
 	(void)json_object_set_new(o, "roles", roles);
 	(void)json_object_set_new(o, "pending", pending);
 	(void)json_object_set_new(o, "clients", control_letter(s->control));
+	(void)json_object_set_new(o, "scrub", scrub_letter(s));
 }
 
 static json_t *
@@ -446,6 +447,7 @@ letter_read_people(const struct letter *l, struct super *s)
 			return (-EPROTO);
 		read_role(o, &s->role[proc]);
 	}
+	scrub_read_letter(s, json_object_get(letter, "scrub"));
 	if ((r = control_read_letter(s, json_object_get(letter, "clients"))) < 0)
 		return (r);
 	json_array_foreach(json_object_get(letter, "pending"), i, o)

@@ -155,6 +155,7 @@ super_run(struct super *s)
 		deadline = bury_timers(s, now);
 		deadline = min_u64(deadline, phase_timers(s, now));
 		deadline = min_u64(deadline, helper_timers(s, now));
+		deadline = min_u64(deadline, scrub_timers(s, now));
 		deadline = min_u64(deadline, control_timers(s, now));
 		deadline = min_u64(deadline, notify_timers(s, now));
 		if (s->phase == PHASE_OVER)
@@ -191,6 +192,7 @@ super_close(struct super *s)
 	close_fd(&s->mountinfo_fd);
 	close_fd(&s->parent_fd);
 	set_forget(s);
+	scrub_free(s);
 	free(s->role);
 	free(s->file);
 	free(s->fail);

@@ -206,7 +206,7 @@ status_json(const struct super *s)
 {
 	char why[512];
 	const char *state = "starting";
-	json_t *o;
+	json_t *o, *scrub;
 
 	why[0] = '\0';
 	if (s->shm.base != NULL)
@@ -223,6 +223,8 @@ status_json(const struct super *s)
 	(void)json_object_set_new(o, "durability", durability_json(s));
 	(void)json_object_set_new(o, "transfers", transfers_json(s));
 	(void)json_object_set_new(o, "processes", processes_json(s));
+	if ((scrub = scrub_json(s, false)) != NULL)
+		(void)json_object_set_new(o, "scrub", scrub);
 	(void)json_object_set_new(o, "errors",
 	    json_pack("{s:I, s:I, s:I, s:I, s:I}", "io", (json_int_t)total(s, CTR_io_errors),
 		"http4xx", (json_int_t)total(s, CTR_http_4xx), "http5xx",

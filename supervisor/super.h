@@ -35,6 +35,7 @@
 #include "common/role.h"
 
 #include "supervisor/cold.h"
+#include "supervisor/scrub.h"
 #include "supervisor/words.h"
 
 struct conf;
@@ -181,6 +182,10 @@ struct super {
 	struct ipc_ring_end to_cm, from_cm;
 	struct pending_list pending;
 	uint64_t	 next_req;
+	struct {	/* valid while the `done` of a command is called */
+		const struct ipc_msg *request, *reply;
+	} dialogue;
+	struct scrub	 scrub;
 
 	/* The stop that is under way. */
 	uint64_t	 detached_us;	/* since when it is unmounted and in use; 0: was said */

@@ -111,6 +111,7 @@ dispatch(struct uploader *up, const struct ipc_msg *m)
 	switch (m->type) {
 	case IPC_GET:
 	case IPC_PUT:
+	case IPC_CHECK:
 		transfer_begin(up, m);
 		break;
 	case IPC_DELETE:

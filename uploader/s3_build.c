@@ -92,7 +92,7 @@ build_get(struct s3 *s3, struct s3_op *s, const char *key)
 		s3_head_add(&head, "Range", "bytes=0-0");
 	else if (part)
 		s3_head_add(&head, "Range", "bytes=%u-%u", op->off, op->off + op->len - 1);
-	if (op->kind == STORE_GET && !part && s3->env.conf->verify_reads &&
+	if (op->kind == STORE_GET && !part && (s3->env.conf->verify_reads || op->verify) &&
 	    s3->checksums != CHECKSUMS_REFUSED) {
 		s->sent_checksum = true;
 		s3_head_add(&head, "x-amz-checksum-mode", "ENABLED");

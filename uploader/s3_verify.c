@@ -168,8 +168,8 @@ s3_verify_slot(struct s3_op *s, bool *ret_later)
 	const struct http_reply *r = &s->http.reply;
 	const struct store_op *op = s->op;
 
-	if (!s->s3->env.conf->verify_reads || op->off != 0 || op->len != op->io.size ||
-	    op->io.fd < 0 || INJECT_FAIL("mutate.p1-any-body"))
+	if ((!s->s3->env.conf->verify_reads && !op->verify) || op->off != 0 ||
+	    op->len != op->io.size || op->io.fd < 0 || INJECT_FAIL("mutate.p1-any-body"))
 		return (0);
 	if (has_checksum(r)) {
 		if (checksum_fits(r, op->reply.crc))
@@ -196,7 +196,7 @@ s3_verify_buffer(struct s3_op *s)
 	uint8_t be[4];
 
 	s->verified = s->summed = false;
-	if (!s->s3->env.conf->verify_reads)
+	if (!s->s3->env.conf->verify_reads && !s->op->verify)
 		return (0);
 	if (has_checksum(r)) {
 		gcry_md_hash_buffer(GCRY_MD_CRC32, be, s->buffer, s->buffered);

@@ -79,6 +79,7 @@ struct store_op {
 	bool		 background;	/* GET: read-ahead, nobody waits for it yet */
 	bool		 want_body_codes; /* STAT: by GET, so that errors come with their reasons */
 	struct slot_io	 io;		/* GET; fd -1: throw it away */
+	bool		 verify;	/* GET: check it whatever verifyReads says */
 	struct payload	*payload;	/* PUT */
 	const uint32_t	*blocks;	/* DELETE_MANY */
 	unsigned	 nblocks;

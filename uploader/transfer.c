@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transfer.c -- GET and PUT of one block.
+ * transfer.c -- GET, PUT and CHECK of one block.
  *
  *	GET:  attempt --> done
  *	PUT:  summing --> zero?  --> delete ------------------------> [settle] --> done
@@ -31,6 +31,7 @@
 #include "uploader/guard.h"
 
 #define MISSING_US	(30 * US_PER_S)
+#define BAD_CHECKS_MAX	3 /* cachemgr looks again itself */
 #define BAD_REPLIES_MAX 6 /* an object with the wrong length or bytes each time has them */
 
 struct transfer {
@@ -42,6 +43,7 @@ struct transfer {
 	struct timer slow;
 	struct hedge *hedge;
 	char put_etag[80];
+	uint8_t *mem; /* CHECK */
 };
 
 static void
@@ -52,6 +54,7 @@ transfer_ended(struct work *w)
 	loop_timer_clear(&w->up->loop, &t->slow);
 	hedge_drop(&t->hedge);
 	payload_free(&t->payload);
+	free(t->mem);
 	free(t);
 }
 
@@ -60,7 +63,8 @@ static void
 get_attempt(struct work *w)
 {
 	struct transfer *t = (struct transfer *)w;
-	uint64_t after = w->up->failing ? 0 : hedge_after(&w->up->hedges);
+	uint64_t after =
+	    w->up->failing || w->msg.type == IPC_CHECK ? 0 : hedge_after(&w->up->hedges);
 
 	t->sent_us = now_us();
 	if (after != 0)
@@ -88,6 +92,18 @@ missing(struct transfer *t, struct store_reply *r)
 }
 
 static void get_done(struct store_op *);
+
+/* The store has answered, and the object is not what it should be. */
+static void
+check_bad(struct transfer *t)
+{
+	const struct store_reply *r = &t->op.reply;
+
+	if (r->fail == FAIL_DATA)
+		log_warn("scrub: %s", r->why);
+	work_succeeded(&t->w);
+	work_done(&t->w, r->fail == FAIL_ABSENT ? -ENOENT : -EBADMSG, 0, 0, NULL);
+}
 
 /* The second answer: if it is good, it is taken and the first is cut. */
 static void
@@ -133,8 +149,13 @@ get_done(struct store_op *op)
 
 	loop_timer_clear(&up->loop, &t->slow);
 	hedge_drop(&t->hedge);
-	if (r->fail == FAIL_BAD_REPLY && r->object_bad && ++t->bad_replies >= BAD_REPLIES_MAX)
+	if (r->fail == FAIL_BAD_REPLY && r->object_bad &&
+	    ++t->bad_replies >= (t->w.msg.type == IPC_CHECK ? BAD_CHECKS_MAX : BAD_REPLIES_MAX))
 		r->fail = FAIL_DATA;
+	if (t->w.msg.type == IPC_CHECK && (r->fail == FAIL_DATA || r->fail == FAIL_ABSENT)) {
+		check_bad(t);
+		return;
+	}
 	if (r->fail == FAIL_ABSENT && (t->w.msg.flags & IPC_F_PRESENT) != 0 &&
 	    !INJECT_FAIL("mutate.p1-missing-is-zero"))
 		missing(t, r);
@@ -269,6 +290,24 @@ put_summed(struct payload *p)
 	}
 }
 
+/* Into memory, where it can be looked at whole, and away. */
+static void
+check_begin(struct transfer *t)
+{
+	uint32_t size = t->w.up->env->shm->geo.block_size;
+
+	if ((t->mem = malloc(size)) == NULL) {
+		work_done(&t->w, -ENOMEM, 0, 0, NULL);
+		return;
+	}
+	t->op.kind = STORE_GET;
+	t->op.len = size;
+	t->op.io = (struct slot_io){.fd = 0, .mem = t->mem, .size = size};
+	t->op.verify = true;
+	t->op.done = get_done;
+	work_begin(&t->w, get_attempt);
+}
+
 void
 transfer_begin(struct uploader *up, const struct ipc_msg *m)
 {
@@ -280,6 +319,10 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	t->w.ended = transfer_ended;
 	t->op.arg = t;
 	t->op.block = (uint32_t)m->block;
+	if (m->type == IPC_CHECK) {
+		check_begin(t);
+		return;
+	}
 	slot_io_init(&t->op.io, up->env->shm, fd, m->slot);
 	if (m->type == IPC_GET) {
 		t->op.kind = STORE_GET;

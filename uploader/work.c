@@ -46,6 +46,7 @@ count_retry(struct work *w, bool given_up)
 
 	switch (w->msg.type) {
 	case IPC_GET:
+	case IPC_CHECK:
 		given_up ? ctr_inc(c, get_failed) : ctr_inc(c, get_retried);
 		break;
 	case IPC_PUT:
@@ -69,8 +70,9 @@ policy(const struct work *w)
 
 	if (w->msg.type == IPC_TOKEN)
 		return (&up->token_policy);
-	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST ? &up->get_policy
-								  : &up->change_policy);
+	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST || w->msg.type == IPC_CHECK
+		    ? &up->get_policy
+		    : &up->change_policy);
 }
 
 /* How long must it yet wait for a store that is away?  0: go. */
