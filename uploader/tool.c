@@ -38,14 +38,18 @@
 static void
 on_done(struct store_op *op)
 {
-	((struct tool_call *)op->arg)->finished = true;
+	struct tool *t = op->arg;
+
+	for (unsigned i = 0; i < t->ncalls; i++)
+		if (t->calls[i].op == op)
+			t->calls[i].finished = true;
 }
 
 static void
 submit(struct tool *t, struct tool_call *c)
 {
 	c->op->done = on_done;
-	c->op->arg = c;
+	c->op->arg = t; /* callbacks want it, too */
 	c->finished = false;
 	c->again_us = 0;
 	store_submit(t->store, c->op);
@@ -82,6 +86,8 @@ tool_perform_all(struct tool *t, struct tool_call *calls, unsigned n)
 {
 	unsigned left = n;
 
+	t->calls = calls;
+	t->ncalls = n;
 	for (unsigned i = 0; i < n; i++) {
 		struct store_op *op = calls[i].op;
 

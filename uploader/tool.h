@@ -15,20 +15,6 @@
 struct tool_erase;
 struct tool_probe;
 
-struct tool {
-	struct role_env *env;
-	struct loop	 loop;
-	struct jobs	*jobs;
-	struct codec	*codec;
-	struct store	*store;
-	struct counters	 counters;
-	struct store_op	 op;
-	bool		 finished;
-	struct tool_erase *erase;	/* tool_erase.c; NULL until it is asked */
-	struct tool_probe *probe;	/* tool_probe.c; the same */
-	char		 answer[ANSWER_MAX];
-};
-
 /* One of several operations at once. */
 struct tool_call {
 	struct store_op *op;
@@ -38,6 +24,22 @@ struct tool_call {
 	unsigned	 healed;
 	struct retry	 retry;
 	uint64_t	 began_us, again_us;
+};
+
+struct tool {
+	struct role_env *env;
+	struct loop	 loop;
+	struct jobs	*jobs;
+	struct codec	*codec;
+	struct store	*store;
+	struct counters	 counters;
+	struct store_op	 op;
+	struct tool_call *calls;	/* of tool_perform_all() */
+	unsigned	 ncalls;
+	bool		 finished;
+	struct tool_erase *erase;	/* tool_erase.c; NULL until it is asked */
+	struct tool_probe *probe;	/* tool_probe.c; the same */
+	char		 answer[ANSWER_MAX];
 };
 
 /* All of them, each with retries. */
