@@ -22,14 +22,14 @@ offers() {
 		printf "%s\n" "${COMPREPLY[@]}"' - "$bash_text" "$@" | LC_ALL=C sort -u | sed '/^$/d'
 }
 # Commands and options by another way than the completion reads them: as the tables in the sources.
-daemon_commands() {
-	sed -n '/^} commands/,/^};/s/^ *{"\([a-z-]*\)",.*/\1/p' "$root/supervisor/main.c" |
-	    grep -v mounted-flag # for s3backerctl
-}
+daemon_commands() { sed -n '/^} commands/,/^};/s/^ *{"\([a-z-]*\)",.*/\1/p' "$root/supervisor/main.c" | LC_ALL=C sort; }
 ctl_commands() { sed -n '/commands\[\] = {/,/^};/s/^ *{"\([a-z-]*\)",.*/\1/p' "$root/ctl/commands.c"; }
 
-is "$(offers s3backerd '')" "$(daemon_commands | LC_ALL=C sort)" "s3backerd: its commands"
-is "$(offers s3backerctl '')" "$(ctl_commands | LC_ALL=C sort)" "s3backerctl: its commands"
+offers s3backerctl '' >ctl.offers
+is "$(cat ctl.offers)" "$(ctl_commands | LC_ALL=C sort)" "s3backerctl: its commands"
+# What s3backerctl has s3backerd do is not offered twice.
+is "$(daemon_commands | comm -23 - <(offers s3backerd '') | LC_ALL=C comm -23 - ctl.offers)" "" "s3backerd: its commands"
+is "$(offers s3backerd '' | LC_ALL=C comm -23 - <(daemon_commands))" "" "and no others"
 le 5 "$(daemon_commands | wc -l)" "there are commands"
 le 10 "$(ctl_commands | wc -l)" "and more of them"
 
