@@ -9,6 +9,10 @@
  * stays in the cache file, and waiting flushes fail.  Uploaders look at the same time once more just
  * before a request leaves, for the case that we are stopped between our look and theirs.
  *
+ * A store without conditional PUT lets two machines that start in the same moment both write their
+ * token; the later one stays.  Each looks again before its first PUT, and not before lease_from, when no
+ * token of that moment is on its way any more (supervisor/token.c): only one finds its own.
+ *
  * An idle disk renews rarely: nothing is to be written, so nothing is to be protected, and the renewal
  * only tells others that we live.  The clock is CLOCK_BOOTTIME, which goes on while the machine sleeps.
  */
@@ -31,6 +35,7 @@ lease_open(struct cachemgr *cm)
 	/* s3backerd has just taken the token, and says by token_until that a lease is to be kept. */
 	cm->lease_on = atomic_load(&cm->st->token) != 0 && atomic_load(&cm->st->token_until) != 0;
 	cm->fenced = atomic_load(&cm->st->fenced) != 0;
+	cm->lease_retry = atomic_load(&cm->st->lease_from);
 }
 
 bool

@@ -22,16 +22,20 @@ enum disk_state {
 	DISK_STOPPING
 };
 
+/* What keeps a second machine away; printed by their names in status. */
+enum { FENCE_NONE, FENCE_WEAK, FENCE_STRONG };
+
 struct ipc_state {
 	/* supervisor */
 	alignas(64) _Atomic uint32_t disk_state; /* enum disk_state; cachemgr once it runs */
-	_Atomic uint32_t fence;			 /* 0 none, 1 weak, 2 strong */
+	_Atomic uint32_t fence;			 /* FENCE_ */
 	_Atomic uint32_t token;			 /* ours in the bucket, 0 = none */
 	_Atomic uint32_t read_only;
 	_Atomic uint32_t flush_to_bucket; /* what FLUSH waits for */
 	_Atomic uint32_t stopping;	  /* 1: roles finish and leave */
 	_Atomic uint64_t started_us;	  /* monotonic */
 	_Atomic uint64_t linger_us;	  /* how long roles outlive s3backerd: another may come */
+	_Atomic uint64_t lease_from;	  /* CLOCK_BOOTTIME us; a confirmation before is none */
 
 	/* cachemgr: the throttle the frontend obeys */
 	alignas(64) _Atomic uint64_t write_rate; /* bytes/s for all writers, 0 = no limit */

@@ -106,6 +106,7 @@ static int
 detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *ret_held,
     char **ret_error)
 {
+	uint64_t looked;
 	char empty[8];
 	int r;
 
@@ -113,9 +114,11 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *r
 	    .conf_block = s->conf->block_size,
 	    .force = s->conf->force,
 	    .encrypt = s->conf->encrypt_arg != NULL};
+	looked = boot_us();
 	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect")) < 0 ||
 	    (r = heed(s, t->answer, ret_held, ret_error)) < 0)
 		return (r);
+	ret_held->looked_us = looked;
 	if (s->conf->no_auto_detect) {
 		/* The user says that he knows: then the old program's default is meant. */
 		in->conf_block = in->conf_block != 0 ? in->conf_block : CONF_BLOCK_SIZE_NEW;

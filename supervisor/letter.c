@@ -106,6 +106,7 @@ token_letter(const struct token *t)
 
 	put_number(o, "value", t->value);
 	put_number(o, "fence", t->fence);
+	put_number(o, "settled", t->settled_us);
 	return (o);
 }
 
@@ -410,6 +411,7 @@ letter_read_disk(const struct letter *l, struct super *s)
 	s->mounted = true; /* from here on, whatever happens */
 	s->token.value = (uint32_t)number(t, "value");
 	s->token.fence = (unsigned)number(t, "fence");
+	s->token.settled_us = number(t, "settled");
 	s->token.taken_over = json_is_true(json_object_get(t, "takenOver"));
 	get_text(t, "instance", s->token.instance, sizeof(s->token.instance));
 	get_text(t, "body", s->token.body, sizeof(s->token.body));

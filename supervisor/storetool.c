@@ -201,6 +201,19 @@ await(struct storetool *t, uint64_t deadline, char **ret_error)
 	}
 }
 
+int
+storetool_pause(struct storetool *t, uint64_t us, char **ret_error)
+{
+	int r = await(t, deadline_in_us(us), ret_error);
+
+	if (r == -ETIMEDOUT) {
+		free(*ret_error);
+		*ret_error = NULL;
+		return (0);
+	}
+	return (r == 0 ? ended(t, ret_error) : r);
+}
+
 /* "ok ...", "held ..." or "error ERRNO text". */
 static int
 parse_answer(struct storetool *t, const char *text, char **ret_error)

@@ -33,6 +33,9 @@ struct storetool {
 int	storetool_open(struct storetool *, const struct vault *, bool foreground, char **ret_error);
 void	storetool_close(struct storetool *);	/* idempotent */
 
+/* Nothing is asked for so long, microseconds; ends early, as an ask does, with a signal or the tool. */
+int	storetool_pause(struct storetool *, uint64_t us, char **ret_error);
+
 /* 0: "ok ..." is in answer.  1: "held ..." is.  Else -errno of the "error ..." or our own. */
 int	storetool_ask(struct storetool *, uint64_t limit_us, char **ret_error, const char *fmt, ...)
 	    __attribute__((format(printf, 4, 5)));

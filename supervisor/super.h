@@ -134,11 +134,13 @@ struct helper {				/* one at a time */
 
 struct token {				/* the mount token of this disk, see token.h */
 	uint32_t	value;		/* 0: none of ours is in the bucket */
-	unsigned	fence;		/* 0 none, 1 weak, 2 strong */
+	unsigned	fence;		/* FENCE_ */
 	char		instance[33];
 	bool		taken_over;	/* it was ours before this start */
 	bool		unclean;	/* somebody's was there when this start took it */
 	uint64_t	asked_us;	/* CLOCK_BOOTTIME just before it was confirmed; 0: not yet */
+	uint64_t	looked_us;	/* and before we looked whether somebody has it */
+	uint64_t	settled_us;	/* no confirmation before means anything; weak fence */
 	uint8_t		etag[16];	/* zero: not known */
 	char		body[512];	/* of the object, as it was written */
 };

@@ -27,6 +27,8 @@
 #include "supervisor/guard.h"
 
 #define ASK_LIMIT_US (60 * US_PER_S)
+#define QUICK_US     (3 * US_PER_S)
+#define SETTLE_US    (2 * QUICK_US) /* two that overlap are done by then */
 
 static int refuse(int err, char **ret_error, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -160,9 +162,10 @@ refuse_held(const struct super *s, const struct held *h, char **ret_error)
 static int
 ask_held(struct storetool *t, struct held *ret_held, char **ret_error)
 {
+	uint64_t looked = boot_us();
 	int r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-get");
 
-	*ret_held = (struct held){0};
+	*ret_held = (struct held){.looked_us = looked};
 	if (r >= 0)
 		parse_held(t->answer, ret_held);
 	return (r < 0 ? r : 0);
@@ -196,6 +199,29 @@ keep_etag(const char *text, uint8_t ret_etag[16])
 }
 
 /* replace: over what `h` describes.  1: somebody was faster. */
+/*
+ * Is the token that we have just taken ours alone?  Without conditional PUT somebody else may have
+ * looked before ours was there, and written his after it.  Whoever is quick, from his look to his
+ * write, has written before SETTLE_US are over: all who did so look again then, before their first
+ * PUT, and one finds his own (cachemgr/lease.c).  Whoever was slow may have written over a token that
+ * was confirmed in the meantime, and waits here until that lease is over.
+ */
+static int
+settle(struct super *s, struct storetool *t, char **ret_error)
+{
+	if (s->token.fence != FENCE_WEAK)
+		return (0);
+	if (boot_us() - s->token.looked_us < QUICK_US) {
+		s->token.settled_us = boot_us() + SETTLE_US;
+		return (0);
+	}
+	log_warn("taking the mount token was slow and the fence is weak: waiting %u s for the "
+		 "lease of a "
+		 "machine that may have taken it in the meantime",
+	    (unsigned)(s->conf->lease_time_us / US_PER_S));
+	return (storetool_pause(t, s->conf->lease_time_us, ret_error));
+}
+
 static int
 put_token(
     struct super *s, struct storetool *t, const struct held *h, bool replace, char **ret_error)
@@ -220,11 +246,13 @@ put_token(
 	if (r != 0)
 		return (r);
 	(void)storetool_value(t->answer, "fence", fence, sizeof(fence));
-	s->token.fence = strcmp(fence, "strong") == 0 ? 2 : strcmp(fence, "weak") == 0 ? 1 : 0;
+	s->token.fence = strcmp(fence, "strong") == 0 ? FENCE_STRONG
+			 : strcmp(fence, "weak") == 0 ? FENCE_WEAK
+						      : FENCE_NONE;
 	s->token.asked_us = asked;
 	(void)storetool_value(t->answer, "etag", etag, sizeof(etag));
 	keep_etag(etag, s->token.etag);
-	return (0);
+	return (settle(s, t, ret_error));
 }
 
 static bool
@@ -340,6 +368,7 @@ token_acquire(struct super *s, struct storetool *t, const struct held *known, ch
 	read_state(s->paths.state, &noted);
 	if (!may_have_it(s, &h, &noted))
 		return (refuse_held(s, &h, ret_error));
+	s->token.looked_us = h.looked_us;
 	if (conf->read_only)
 		return (0); /* T4 */
 	if (conf->shared_disk_mode && h.value == TOKEN_SHARED)
@@ -374,8 +403,15 @@ token_publish(const struct super *s)
 	atomic_store(&st->token_etag[0], etag[0]);
 	atomic_store(&st->token_etag[1], etag[1]);
 	memcpy(st->token_body, t->body, sizeof(st->token_body));
-	if (t->value != 0 && t->value != TOKEN_SHARED) /* T7; 1: long over, 0 would mean none */
-		until = t->asked_us == 0 ? 1 : t->asked_us + s->conf->lease_time_us;
+	/*
+	 * T7; 1: long over, 0 would mean none.  Behind a weak fence taking the token is no
+	 * confirmation: see settle().
+	 */
+	if (t->value != 0 && t->value != TOKEN_SHARED)
+		until = t->asked_us == 0 || t->fence == FENCE_WEAK
+			    ? 1
+			    : t->asked_us + s->conf->lease_time_us;
+	atomic_store(&st->lease_from, t->settled_us);
 	atomic_store(&st->token_until, until);
 }
 

@@ -36,6 +36,7 @@ struct held {
 	bool	 asked;		/* the store was; else the rest says nothing */
 	bool	 present;
 	uint32_t value;
+	uint64_t looked_us;	/* CLOCK_BOOTTIME, before it was */
 	char	 etag[160], host[256], since[64], boot[64], pid[24], instance[64];
 };
 

@@ -53,10 +53,11 @@ fs_on_disk() {
 	ok $? "mount"
 	quietly diff -r -x lost+found "$work/source" "$work/fs"
 	ok $? "every file as it was written"
+	local full
+	sync -f "$work/fs" && quietly ctl flush
+	full=$(blocks | wc -l)
 	rm -rf "$work/fs/a" && sync -f "$work/fs" && quietly fstrim "$work/fs"
 	ok $? "delete, fstrim"
-	local full
-	full=$(blocks | wc -l)
 	fs_unmounted
 	stop_disk
 	ok $? "stop" || disk_log

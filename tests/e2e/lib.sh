@@ -439,3 +439,7 @@ for_each_store() { # for_each_store FUNCTION...: in both, each in a fresh bucket
 # shellcheck disable=SC2086
 requires ${NEEDS:-fuse}
 [ -x "$S3B_BIN/s3backerd" ] || { echo "Bail out! no $S3B_BIN/s3backerd: make"; exit 1; }
+
+# Against a real server some of this is done in another way.
+# shellcheck source=/dev/null
+[ -z "${S3B_SERVER:-}" ] || . "$root/tests/servers/real.sh"
