@@ -81,8 +81,9 @@ struct bop {
 	uint64_t dirty_id;    /* cm.barrier at that time */
 	uint64_t dirty_acked; /* state.acked_seq at that time */
 	uint64_t up_dirty_us, up_dirty_id, up_acked; /* the same, of up_slot */
-	uint64_t retry_us;			     /* try a failed fetch or upload again */
-	uint64_t recorded[IPC_SUB_MAX / 64];	     /* valid map of cur's last record; commit.c */
+	uint32_t part_off, part_len;	     /* the fetch asked for no more than this; 0: for all */
+	uint64_t retry_us;		     /* try a failed fetch or upload again */
+	uint64_t recorded[IPC_SUB_MAX / 64]; /* valid map of cur's last record; commit.c */
 	uint32_t recorded_slot;
 	uint8_t recorded_flags;
 	uint8_t fetch, upload, merge; /* the three enums above */
@@ -192,6 +193,8 @@ struct cachemgr {
 	STAILQ_HEAD(, barrier) barriers;
 	uint64_t write_delay_us, max_dirty_age_us;
 	struct passing passing[PASSINGS];
+	uint32_t
+	    part_bytes;	  /* fetch.c: parts of blocks are multiples of it; 0: whole blocks only */
 	bool send_passed; /* passed.c: not if somebody has asked for a delay */
 	bool drained, stopping, keep_dirty;
 	bool checking;	/* conf debug: slots_check() after every busy turn */
@@ -290,6 +293,7 @@ void request_bury(struct cachemgr *);	     /* the frontend died */
 int rebuild_from_segment(struct cachemgr *); /* we died: bops and queues from the slot table */
 
 /* ---- fetch.c ---- */
+uint32_t fetch_part_bytes(const struct shm *);
 void fetch_try(struct cachemgr *, struct bop *);
 void fetch_run(struct cachemgr *); /* those that wait for a transfer */
 void fetch_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
@@ -349,6 +353,7 @@ int settings_change(struct cachemgr *, uint32_t key, uint64_t value); /* enum co
 int readahead_open(struct cachemgr *);
 void readahead_set(struct cachemgr *, uint32_t window, uint32_t trigger); /* UINT32_MAX, 0: as is */
 void readahead_miss(struct cachemgr *, uint32_t block, bool in_flight);
+bool readahead_expects(struct cachemgr *, uint32_t block);
 void readahead_hit(struct cachemgr *, uint32_t block);
 void readahead_wasted(struct cachemgr *, uint32_t block); /* evicted unread */
 

@@ -7,6 +7,11 @@
  * its own and the filling one becomes its base.  A block that was written in part gets a base
  * beside its slot.  When the base has arrived, the missing sub-blocks are copied under a short
  * freeze.
+ *
+ * Of a large block that nobody has touched yet, and that no stream leads to, only the part is asked for
+ * that a reader waits for: random reads would otherwise fetch a megabyte for each 4 KiB.  The second
+ * touch of the block fetches all of it.  The uploader may bring more than the part, where a part would
+ * have to go unverified or cannot be had; its DONE says what has arrived.
  */
 #include <errno.h>
 
@@ -15,7 +20,9 @@
 #include "cachemgr/cm.h"
 #include "cachemgr/warm.h"
 
-#define RETRY_US 1000000 /* a fetch that the uploader gave up, wanted by a writer or an upload */
+#define PART_BLOCK_MIN (256u << 10) /* smaller blocks come as fast as their parts */
+#define PART_BYTES     (16u << 10)
+#define RETRY_US       1000000 /* a fetch that the uploader gave up, wanted by a writer or an upload */
 
 static bool
 has_reader(const struct bop *b)
@@ -49,6 +56,35 @@ fetch_run(struct cachemgr *cm)
 		}
 }
 
+uint32_t
+fetch_part_bytes(const struct shm *shm)
+{
+	if (shm->geo.block_size < PART_BLOCK_MIN)
+		return (0);
+	return (shm->geo.sub_size > PART_BYTES ? shm->geo.sub_size : PART_BYTES);
+}
+
+/* Is a part of the block enough for now?  Then it is noted in the bop. */
+static bool
+want_part(struct cachemgr *cm, struct bop *b)
+{
+	const struct waiter *w = STAILQ_FIRST(&b->waiters);
+	uint32_t mask = cm->part_bytes - 1, end;
+
+	b->part_off = b->part_len = 0;
+	if (cm->part_bytes == 0 || b->cur != IPC_NO_SLOT || b->fetch_ahead || b->want_upload ||
+	    w == NULL || w->type != IPC_READ || w->len == 0 || STAILQ_NEXT(w, link) != NULL ||
+	    readahead_expects(cm, b->block))
+		return (false);
+	end = (w->off + w->len + mask) & ~mask;
+	if (end - (w->off & ~mask) > cm->shm->geo.block_size / 4)
+		return (false);
+	b->part_off = w->off & ~mask;
+	b->part_len = end - b->part_off;
+	ctr_inc(cm->ctr, parts);
+	return (true);
+}
+
 void
 fetch_try(struct cachemgr *cm, struct bop *b)
 {
@@ -73,6 +109,11 @@ fetch_try(struct cachemgr *cm, struct bop *b)
 		return;
 	}
 	slot_prepare(cm, slot, b->block);
+	if (want_part(cm, b)) {
+		m.off = b->part_off;
+		m.len = b->part_len;
+		m.flags |= IPC_F_PART;
+	}
 	if (b->cur == IPC_NO_SLOT) {
 		slot_link(cm, slot, b->block, 0, SLOT_FILLING);
 		b->cur = slot;
@@ -106,16 +147,38 @@ fail_readers(struct cachemgr *cm, struct bop *b, int status)
 	}
 }
 
+/* Marks what has arrived in the base.  False: that is not what was asked for. */
+static bool
+note_arrived(struct cachemgr *cm, const struct bop *b, const struct ipc_msg *m)
+{
+	uint32_t size = cm->shm->geo.block_size, shift = cm->shm->sub_shift;
+	uint32_t mask = cm->shm->geo.sub_size - 1;
+
+	if (b->part_len == 0) {
+		slot_valid_set(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
+		return (true);
+	}
+	if (m->off > b->part_off || m->len > size || m->off > size - m->len ||
+	    m->off + m->len < b->part_off + b->part_len || ((m->off | m->len) & mask) != 0) {
+		ctr_inc(cm->ctr, bad_messages);
+		return (false);
+	}
+	slot_valid_set(cm_slot(cm, b->base), m->off >> shift, ((m->off + m->len) >> shift) - 1);
+	return (true);
+}
+
 /* The bytes have arrived in a slot that is linked and that nobody wrote: it is the block now. */
 static void
 fill_is_current(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 {
-	slot_valid_set(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
+	bool whole = slot_valid_all(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
+
 	slot_set_state(cm, b->base, SLOT_LIVE);
 	if (b->fetch_ahead)
 		slot_set_flags(cm, b->base, SLOT_F_MARK, 0);
 	evict_insert(cm, b->base);
-	warm_note(cm, b->base, m);
+	if (whole)
+		warm_note(cm, b->base, m);
 	b->base = IPC_NO_SLOT;
 	b->fetch = FETCH_NONE;
 }
@@ -138,14 +201,17 @@ void
 fetch_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 {
 	bool drop = b->drop_base;
+	int status = m->status;
 
 	b->drop_base = 0;
-	if (m->status < 0) {
+	if (status == 0 && !drop && (m->flags & IPC_F_ZERO) == 0 && !note_arrived(cm, b, m))
+		status = -EIO;
+	if (status < 0) {
 		give_up_base(cm, b);
-		if (m->status == -EAGAIN) { /* the uploader died: another one gets it */
+		if (status == -EAGAIN) { /* the uploader died: another one gets it */
 			b->want_fetch = 1;
 		} else if (!drop) {
-			fail_readers(cm, b, m->status);
+			fail_readers(cm, b, status);
 			if (!STAILQ_EMPTY(&b->waiters) || b->want_upload)
 				bop_retry_at(cm, b, cm->now_us + RETRY_US);
 		}
@@ -165,7 +231,6 @@ fetch_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		if (b->cur == b->base) {
 			fill_is_current(cm, b, m);
 		} else {
-			slot_valid_set(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
 			b->fetch = FETCH_READY;
 		}
 	}

@@ -149,6 +149,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	cm->barrier = 1;
 	cm->checking = env->conf->debug;
 	cm->write_delay_us = env->conf->write_delay_us;
+	cm->part_bytes = fetch_part_bytes(cm->shm);
 	cm->send_passed = !conf_is_set(env->conf, CONF_blockCacheWriteDelay);
 	cm->max_dirty_age_us = env->conf->max_dirty_age_us;
 	slot_table_attach(&cm->tab, cm->shm);

@@ -153,6 +153,17 @@ stream_moves(struct cachemgr *cm, struct stream *s, uint32_t block)
 		stream_run(cm, s);
 }
 
+bool
+readahead_expects(struct cachemgr *cm, uint32_t block)
+{
+	const struct readahead *ra = cm->ra;
+
+	for (unsigned i = 0; i < STREAMS; i++)
+		if (ra->stream[i].used_us != 0 && ra->stream[i].next == block)
+			return (true);
+	return (false);
+}
+
 void
 readahead_miss(struct cachemgr *cm, uint32_t block, bool in_flight)
 {

@@ -66,7 +66,9 @@ enum {
 	 */
 	IPC_F_VERIFY = 1 << 9,
 	IPC_F_REPAIR = 1 << 10, /* CHECK to cachemgr: put good copies of the cache over bad objects */
-	IPC_F_ALL = (1 << 11) - 1
+	/* GET: more than off..off+len may be fetched; DONE says what has been */
+	IPC_F_PART = 1 << 11,
+	IPC_F_ALL = (1 << 12) - 1
 };
 
 /* How long what a dead uploader had sent may take to have its effect: an assumption about stores. */

@@ -48,6 +48,10 @@ get_head(struct s3_op *s)
 	if (!s->as_is) {
 		if (r->status == 206) { /* a piece of it cannot be decoded */
 			s->no_range = true;
+			if (s->op->widen) { /* since all of it has to come: keep it */
+				s->op->off = 0;
+				s->op->len = (uint32_t)size;
+			}
 			return (-EAGAIN);
 		}
 		s->room = codec_stored_max(s3->env.codec, size);

@@ -76,6 +76,7 @@ struct store_op {
 	enum store_kind	 kind;
 	uint32_t	 block;
 	uint32_t	 off, len;	/* GET */
+	bool		 widen;		/* GET: off, len may become the whole block */
 	bool		 background;	/* GET: read-ahead, nobody waits for it yet */
 	bool		 want_body_codes; /* STAT: by GET, so that errors come with their reasons */
 	struct slot_io	 io;		/* GET; fd -1: throw it away */
@@ -121,6 +122,7 @@ struct store_backend {
 struct store {
 	const struct store_backend *backend;
 	bool learn_md5;	/* the next PUT does well to know its MD5 */
+	bool parts;	/* a part of a block can be had alone, and is as good as the whole of it */
 };
 
 struct store_env {		/* borrowed until the store is closed, where it is a pointer */

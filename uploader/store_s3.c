@@ -189,6 +189,10 @@ store_s3_open(const struct store_env *env, struct store **ret_store, char **ret_
 	    conf->region != NULL ? conf->region : "us-east-1");
 	if (error == -EINVAL && asprintf(ret_error, "baseURL: %s is no URL", conf->base_url) < 0)
 		*ret_error = NULL;
+	/* Checksums and MD5s are of whole objects: what vouches for a part is TLS, or nothing. */
+	s3->store.parts =
+	    codec_is_plain(env->codec) &&
+	    (!conf->verify_reads || (error == 0 && strcmp(s3->endpoint.scheme, "https") == 0));
 	if (error == 0)
 		s3->on_aws = !conf_is_set(conf, CONF_baseURL) ||
 			     strstr(s3->endpoint.plain_host, ".amazonaws.com") != NULL;

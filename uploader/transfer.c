@@ -114,7 +114,9 @@ hedge_done(struct hedge *h)
 	int error;
 
 	if (h->op.reply.fail == FAIL_NONE && store_cancel(t->w.up->store, op)) {
-		/* Only now: until here the slot was the first one's. */
+		/* Only now: until here the slot was the first one's.  Which may have been widened since. */
+		op->off = h->op.off;
+		op->len = h->op.len;
 		error = slot_io_write(&op->io, op->off, h->mem + op->off, op->len);
 		op->reply = h->op.reply;
 		if (error < 0) {
@@ -172,6 +174,8 @@ get_done(struct store_op *op)
 		return;
 	}
 	ctr_add(c, get_bytes, r->bytes);
+	t->w.msg.off = op->off;
+	t->w.msg.len = op->len;
 	work_done(&t->w, 0, whole ? IPC_F_HASCRC : 0, whole ? r->crc : 0, r->etag);
 }
 
@@ -329,6 +333,11 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 		t->op.background = (m->flags & IPC_F_READAHEAD) != 0;
 		t->op.off = m->off;
 		t->op.len = m->len;
+		t->op.widen = (m->flags & IPC_F_PART) != 0;
+		if (t->op.widen && !up->store->parts) {
+			t->op.off = 0;
+			t->op.len = up->env->shm->geo.block_size;
+		}
 		t->op.done = get_done;
 		t->slow.run = on_slow;
 		t->slow.arg = t;

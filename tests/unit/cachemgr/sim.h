@@ -238,6 +238,7 @@ open_cm(void)
 	env.fd[ROLE_FD_CACHE] = cache_fd;
 	if (cm == NULL || (r = cachemgr_open(cm, &env)) < 0)
 		abort();
+	cm->part_bytes = SUB;
 	cm->send_passed = true; /* passed.c, though a delay is given */
 	cache_fd = cm->cache_fd;
 	cm->quiet_until_us = 0; /* in this world nothing lands late */

@@ -60,13 +60,22 @@ put_object(const struct ipc_msg *m, unsigned i, struct ipc_msg *reply)
 static void
 get_object(const struct ipc_msg *m, struct ipc_msg *reply)
 {
-	if (!exists[m->block])
+	uint32_t off = 0, len = BSIZE;
+
+	if (!exists[m->block]) {
 		reply->flags |= IPC_F_ZERO;
-	else {
-		speak_of(m->block, reply);
-		(void)!pwrite(
-		    cache_fd, bucket[m->block], BSIZE, (off_t)shm_slot_off(&shm, m->slot));
+		return;
 	}
+	if ((m->flags & IPC_F_PART) == 0 || rnd(3) == 0) {
+		speak_of(m->block, reply);
+	} else {
+		off = m->off;
+		len = m->len;
+	}
+	(void)!pwrite(cache_fd, bucket[m->block] + off, len,
+	    (off_t)(shm_slot_off(&shm, m->slot) + off));
+	reply->off = off;
+	reply->len = len;
 }
 
 static void
