@@ -219,13 +219,8 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 	}
 	if (s->block_size == shm->geo.block_size && s->nblocks == shm->geo.nblocks &&
 	    s->nslots == shm->geo.nslots) {
-		uint8_t boot[12];
-
-		boot_id(boot);
 		memcpy(cf->identity, s->identity, sizeof(cf->identity));
 		cf->token = s->token;
-		cf->synced =
-		    s->state != CACHEFILE_IN_USE || memcmp(boot, s->boot, sizeof(boot)) == 0;
 		return (0);
 	}
 	if (s->state != CACHEFILE_CLEAN)
@@ -238,6 +233,30 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 		    s->nslots));
 	log_info("cache file is empty and of another shape: making it anew");
 	return (format_file(cf, c, shm, why, why_len));
+}
+
+/*
+ * What the file holds, as far as it is on the disk.  After an fsync that failed the kernel calls pages
+ * clean that the disk has lost, and shows them until it needs their memory; and who could say that it
+ * failed may have been killed.  So once the file was not ended well, or what is unwritten cannot be
+ * written now, these pages go, and what the disk has is what was lost or not, once and for all.
+ */
+static bool
+read_super(struct cachefile *cf, struct super *ret_super)
+{
+	int error = durable_sync(cf->fd);
+	uint8_t buf[SUPER_BYTES];
+
+	if (!INJECT_FAIL("mutate.p3-trust-page-cache"))
+		(void)posix_fadvise(cf->fd, 0, CACHE_SUPER_BYTES, POSIX_FADV_DONTNEED);
+	if (pread_full(cf->fd, buf, sizeof(buf), 0) < 0 || !super_decode(buf, ret_super))
+		return (false);
+	if (error < 0)
+		log_err(error, "the cache file: some of what was written to it last is lost");
+	cf->synced = error == 0 && ret_super->state != CACHEFILE_IN_USE;
+	if (!cf->synced && !INJECT_FAIL("mutate.p3-trust-page-cache"))
+		(void)posix_fadvise(cf->fd, 0, 0, POSIX_FADV_DONTNEED);
+	return (true);
 }
 
 /* The cache manager of an s3backerd that has just been killed may still be committing. */
@@ -268,7 +287,6 @@ static int
 open_file(
     struct cachefile *cf, const struct conf *c, const struct shm *shm, char *why, size_t why_len)
 {
-	uint8_t buf[SUPER_BYTES];
 	struct super s;
 	struct stat st;
 
@@ -290,8 +308,7 @@ open_file(
 		    "%s: is a cache file of the old program (let it upload what is left: start "
 		    "and stop it once; then remove the file)",
 		    c->cache_file));
-	if (st.st_size < SUPER_BYTES || pread_full(cf->fd, buf, sizeof(buf), 0) < 0 ||
-	    !super_decode(buf, &s))
+	if (st.st_size < SUPER_BYTES || !read_super(cf, &s))
 		return (refuse(why, why_len, -EINVAL,
 		    "%s: not a cache file of this program (remove it, or choose another "
 		    "blockCacheFile)",

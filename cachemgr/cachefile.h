@@ -43,8 +43,7 @@ struct cachefile {
 	bool fresh;	/* just made, or cleared: no journal to read */
 	bool unclean;	/* not all was uploaded when it ended: requests may still be under way */
 	uint32_t token; /* as found in the superblock */
-	/* Nothing written to it can have been lost since: it was ended well, or the boot is the same. */
-	bool synced;
+	bool synced; /* nothing that was written to it can have been lost: it was ended well */
 	uint8_t identity[16];
 };
 
