@@ -103,10 +103,15 @@ bool	conf_is_set(const struct conf *, enum conf_id);	/* given by the user, not b
 
 /*
  * Fetches the secrets that files and the environment hold into access_id, access_key and
- * password (accessFile, accessKeyEnv, passwordFile).  Neither prompts nor asks the network:
+ * password (accessFile, accessKeyEnv, passwordFile); those of AWS_ACCESS_KEY_ID and its like, when
+ * nothing else is configured, leave the environment for ever.  Neither prompts nor asks the network:
  * a password that is still NULL with `cipher` set must be prompted for.
  */
 int	conf_read_secrets(struct conf *, char **ret_error);
+/* Those of accessFile, which an uploader reads for itself, and again when the file changes. */
+void	conf_forget_file_keys(struct conf *);
+/* The line of access_id in accessFile, or the first; both to be wiped and freed by the caller. */
+int	conf_read_access_file(const struct conf *, char **ret_id, char **ret_key, char **ret_error);
 
 /* Changes one key while running; -EPERM and a line if that key cannot change. */
 int	conf_set_live(struct conf *, const char *key, const char *value, char **ret_error);

@@ -106,6 +106,8 @@ check_credentials(const struct conf *conf, char **ret_error)
 		FAIL(accessKeyEnv, "contradicts accessKey (one of the two)");
 	if (conf->access_key != NULL && !id)
 		FAIL(accessKey, "needs its id (accessId = ID)");
+	if (conf->access_token != NULL && conf->access_key == NULL && conf->access_key_env == NULL)
+		FAIL(accessToken, "needs its key (accessKey = KEY)");
 	if (conf->access_key_env != NULL && !id)
 		FAIL(accessKeyEnv, "needs the id of the key (accessId = ID)");
 	if (id && strpbrk(conf->access_id, ":/, \t") != NULL)

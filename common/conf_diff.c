@@ -43,6 +43,7 @@ conf_key_may_change(enum conf_id id)
 	switch (id) {
 	case CONF_accessId:
 	case CONF_accessKey:
+	case CONF_accessToken:
 	case CONF_accessKeyEnv:
 	case CONF_accessFile:
 	case CONF_accessEC2IAM:

@@ -137,10 +137,11 @@ read_password(struct conf *conf, char **ret_error)
 }
 
 /* Finds the line of access_id, or the first if that is not given. */
-static int
-read_access_file(struct conf *conf, const char *path, char **ret_error)
+int
+conf_read_access_file(const struct conf *conf, char **ret_id, char **ret_key, char **ret_error)
 {
 	char *text = NULL, *rest, *line, *key, why[CONF_WHY];
+	const char *path = conf->access_file;
 	bool found = false;
 	int r;
 
@@ -158,7 +159,7 @@ read_access_file(struct conf *conf, const char *path, char **ret_error)
 		if (conf->access_id != NULL && strcmp(conf->access_id, line) != 0)
 			continue;
 		found = true;
-		if (!conf_replace(&conf->access_id, line) || !conf_replace(&conf->access_key, key))
+		if (!conf_replace(ret_id, line) || !conf_replace(ret_key, key))
 			r = conf_fail(-ENOMEM, ret_error, "no memory");
 	}
 	conf_wipe_text(&text, SECRET_FILE_MAX);
@@ -168,6 +169,42 @@ read_access_file(struct conf *conf, const char *path, char **ret_error)
 					    : "%s has no line %s:KEY for accessId",
 		    path, conf->access_id);
 	return (r);
+}
+
+static int
+read_access_file(struct conf *conf, char **ret_error)
+{
+	char *id = NULL, *key = NULL;
+	int r = conf_read_access_file(conf, &id, &key, ret_error);
+
+	if (r == 0 &&
+	    (!conf_replace(&conf->access_id, id) || !conf_replace(&conf->access_key, key)))
+		r = conf_fail(-ENOMEM, ret_error, "no memory");
+	conf_wipe(&id);
+	conf_wipe(&key);
+	return (r);
+}
+
+void
+conf_forget_file_keys(struct conf *conf)
+{
+	if (conf->access_file == NULL || conf_is_set(conf, CONF_accessKey) ||
+	    conf->access_key_env != NULL)
+		return;
+	conf_wipe(&conf->access_key);
+	if (!conf_is_set(conf, CONF_accessId)) /* another file may begin with another one */
+		conf_wipe(&conf->access_id);
+}
+
+/* So that no child inherits it, and /proc/PID/environ does not show it either. */
+static void
+take_out_of_environment(const char *name)
+{
+	char *value = getenv(name);
+
+	if (value != NULL)
+		explicit_bzero(value, strlen(value));
+	unsetenv(name);
 }
 
 static int
@@ -181,8 +218,25 @@ read_key_env(struct conf *conf, char **ret_error)
 		    conf->access_key_env));
 	if (!conf_replace(&conf->access_key, key))
 		return (conf_fail(-ENOMEM, ret_error, "no memory"));
-	/* So that no child inherits it. */
-	unsetenv(conf->access_key_env);
+	take_out_of_environment(conf->access_key_env);
+	return (0);
+}
+
+/* AWS_ACCESS_KEY_ID and its like: an uploader gets them as it gets those of the configuration. */
+static int
+read_aws_env(struct conf *conf, char **ret_error)
+{
+	const char *id = getenv("AWS_ACCESS_KEY_ID"), *key = getenv("AWS_SECRET_ACCESS_KEY"),
+		   *token = getenv("AWS_SESSION_TOKEN");
+
+	if (id == NULL || *id == '\0' || key == NULL || *key == '\0')
+		return (0);
+	if (!conf_replace(&conf->access_id, id) || !conf_replace(&conf->access_key, key) ||
+	    !conf_replace(&conf->access_key_env, "AWS_SECRET_ACCESS_KEY") ||
+	    (token != NULL && *token != '\0' && !conf_replace(&conf->access_token, token)))
+		return (conf_fail(-ENOMEM, ret_error, "no memory"));
+	take_out_of_environment("AWS_SECRET_ACCESS_KEY");
+	take_out_of_environment("AWS_SESSION_TOKEN");
 	return (0);
 }
 
@@ -203,17 +257,20 @@ conf_read_secrets(struct conf *conf, char **ret_error)
 	if (conf->access_id != NULL && *conf->access_id == '\0')
 		return (0); /* anonymous */
 	if (conf->access_file != NULL)
-		return (read_access_file(conf, conf->access_file, ret_error));
-	if (conf->access_ec2_iam != NULL || conf->profile != NULL || home == NULL)
+		return (read_access_file(conf, ret_error));
+	if (conf->access_ec2_iam != NULL || conf->profile != NULL)
 		return (0);
-	if (asprintf(&path, "%s/.s3backer_passwd", home) < 0) {
+	if (asprintf(&path, "%s/.s3backer_passwd", home != NULL ? home : "") < 0) {
 		path = NULL;
 		return (conf_fail(-ENOMEM, ret_error, "no memory"));
 	}
-	if (access(path, F_OK) == 0)
-		r = read_access_file(conf, path, ret_error);
-	else if (conf->access_id != NULL)
+	if (home != NULL && access(path, F_OK) == 0) {
+		conf->access_file = ptr_take(&path);
+		r = read_access_file(conf, ret_error);
+	} else if (conf->access_id != NULL)
 		return (conf_fail_key(conf, CONF_accessId, ret_error,
 		    "has no key (accessKey, accessKeyEnv or accessFile)"));
+	else
+		r = read_aws_env(conf, ret_error);
 	return (r);
 }

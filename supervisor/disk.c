@@ -28,6 +28,7 @@
 #include "supervisor/bury.h"
 #include "supervisor/command.h"
 #include "supervisor/control.h"
+#include "supervisor/keys.h"
 #include "supervisor/letter.h"
 #include "supervisor/mount.h"
 #include "supervisor/notify.h"
@@ -68,8 +69,12 @@ static int
 lock_up_secrets(struct super *s)
 {
 	size_t len = 0;
-	char *text = conf_serialize(s->conf, CONF_S3, &len);
-	int r = text == NULL ? -ENOMEM : vault_open(text, len, &s->vault);
+	char *text;
+	int r;
+
+	conf_forget_file_keys(s->conf);
+	text = conf_serialize(s->conf, CONF_S3, &len);
+	r = text == NULL ? -ENOMEM : vault_open(text, len, &s->vault);
 
 	conf_wipe_text(&text, len);
 	conf_forget(s->conf, CONF_CACHE | CONF_MOUNT);
@@ -164,6 +169,19 @@ settle_sizes(struct super *s, struct storetool *t, struct held *ret_held, char *
 	return (tell_uploaders(s));
 }
 
+/* Keys that were found somewhere, and not configured: which, and where. */
+static int
+tell_keys(struct super *s, struct storetool *t, char **ret_error)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *note = NULL;
+	int r = keys_ask(t, &text, ret_error);
+
+	if (r == 0 && text != NULL && asprintf(&note, "credentials: %s", text) >= 0)
+		start_report_note(s, note);
+	return (r);
+}
+
 static int
 ask_store(struct super *s)
 {
@@ -175,7 +193,8 @@ ask_store(struct super *s)
 	r = storetool_open(&t, s->vault, s->opt.foreground, &error);
 	t.cancel_fd = s->sig_fd;
 	t.parent_fd = s->parent_fd;
-	if (r == 0 && (r = settle_sizes(s, &t, &held, &error)) == 0)
+	if (r == 0 && (r = tell_keys(s, &t, &error)) == 0 &&
+	    (r = settle_sizes(s, &t, &held, &error)) == 0)
 		r = token_acquire(s, &t, &held, &error);
 	storetool_close(&t);
 	if (r < 0)

@@ -194,6 +194,15 @@ restore_secrets(struct super *s, const struct conf *old, char **ret_error)
 	if (c->access_key_env != NULL && getenv(c->access_key_env) == NULL &&
 	    old->access_key != NULL)
 		(void)setenv(c->access_key_env, old->access_key, 1);
+	/* The same where nobody named the variable; whether it is wanted is found out again. */
+	if (old->access_key_env != NULL && old->access_key != NULL &&
+	    strcmp(old->access_key_env, "AWS_SECRET_ACCESS_KEY") == 0 &&
+	    getenv("AWS_SECRET_ACCESS_KEY") == NULL) {
+		(void)setenv("AWS_ACCESS_KEY_ID", old->access_id, 1);
+		(void)setenv("AWS_SECRET_ACCESS_KEY", old->access_key, 1);
+		if (old->access_token != NULL)
+			(void)setenv("AWS_SESSION_TOKEN", old->access_token, 1);
+	}
 	if ((r = conf_read_secrets(c, ret_error)) < 0)
 		return (r);
 	if (c->cipher != NULL && c->password == NULL && old->password != NULL)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "common/conf.h"
 #include "common/ctlsock.h"
@@ -24,6 +25,7 @@
 #include "supervisor/find.h"
 #include "supervisor/handover.h"
 #include "supervisor/helper.h"
+#include "supervisor/keys.h"
 #include "supervisor/mount.h"
 #include "supervisor/options.h"
 #include "supervisor/probe.h"
@@ -98,6 +100,7 @@ static int
 do_check_config(struct super *s)
 {
 	conf_print(s->conf, stdout);
+	keys_print(s);
 	for (const char *const *n = conf_notes(s->conf); *n != NULL; n++)
 		(void)fprintf(stderr, "s3backerd: note: %s\n", *n);
 	return (EXIT_DONE);
@@ -303,6 +306,7 @@ main(int argc, char **argv)
 	static struct super s;
 	int code;
 
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* before there is a key in memory */
 	super_init(&s);
 	(void)spawn_remember_path();
 	code = run(&s, argc, argv);

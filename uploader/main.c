@@ -3,7 +3,9 @@
  * main.c -- s3backer-uploader: moves blocks between the cache and the store.
  *
  * Process:  one of a pool; the only role with network access and keys.
- * Threads:  this one, which runs all transfers; two that hash; for a directory store eight more.
+ * Threads:  this one, which runs all transfers; two that hash; one that renews credentials, where
+ *           they can change (which has a process of its own to read files, cred_reader.h); for a
+ *           directory store eight more.
  * Priority: below the others (NICENESS): transfers wait for the network most of the time, and what
  *           they burn on hashes must not make readers of the cache wait for a processor.
  * Stops:    on SIGTERM, or when s3backerd is gone: finishes what is in flight, gives back what is
@@ -28,6 +30,8 @@
 #include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "uploader/codec.h"
+#include "uploader/cred_reader.h"
+#include "uploader/credentials.h"
 #include "uploader/jobs.h"
 #include "uploader/uploader.h"
 
@@ -58,6 +62,7 @@ open_store(struct uploader *up, char **ret_error)
 	    .loop = &up->loop,
 	    .jobs = up->jobs,
 	    .codec = up->codec,
+	    .reader = up->reader,
 	    .counters = env->counters,
 	    .state = env->state,
 	    .pool = shm_pool(env->shm),
@@ -97,6 +102,9 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	TAILQ_INIT(&up->work);
 	if (env->fd[ROLE_FD_CACHE] < 0)
 		return (-EBADF);
+	if (credentials_need_reader(env->conf) &&
+	    (error = cred_reader_start(env->conf, &up->reader)) < 0)
+		return (error);
 	/* Before the threads, which inherit it.  Who started us at less than that has reasons. */
 	if (getpriority(PRIO_PROCESS, 0) < NICENESS)
 		(void)setpriority(PRIO_PROCESS, 0, NICENESS);
@@ -117,6 +125,7 @@ uploader_close(struct uploader *up)
 	jobs_close(&up->jobs);
 	codec_close(&up->codec);
 	loop_close(&up->loop);
+	cred_reader_end(&up->reader);
 	free(up->outbox);
 }
 

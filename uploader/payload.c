@@ -110,7 +110,8 @@ payload_hashes(const struct conf *conf)
 	if (conf->store_is_dir)
 		return (0);
 	/* A signed SHA-256 lets the store refuse a damaged body; without one Content-MD5 does. */
-	if (conf->access_id == NULL || *conf->access_id == '\0' ||
+	/* Unsigned: an id that is empty.  None at all means that a role or a file has it. */
+	if ((conf->access_id != NULL && *conf->access_id == '\0') ||
 	    conf->auth_version == CONF_AUTH_AWS2)
 		return (PAYLOAD_MD5);
 	return (PAYLOAD_SHA256);

@@ -27,6 +27,7 @@ static const struct {
     {"TemporaryRedirect", FAIL_REGION},
     {"IllegalLocationConstraintException", FAIL_REGION},
     {"ExpiredToken", FAIL_EXPIRED},
+    {"ExpiredTokenException", FAIL_EXPIRED},
     {"TokenRefreshRequired", FAIL_EXPIRED},
     {"NotImplemented", FAIL_UNSUPPORTED},
     {"MethodNotAllowed", FAIL_UNSUPPORTED},

@@ -30,7 +30,7 @@ struct request_list;
 struct counters;
 
 #define HTTP_TEXT_MAX 4096
-#define HTTP_HEAD_MAX 4096
+#define HTTP_HEAD_MAX 8192
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_DELETE };
 

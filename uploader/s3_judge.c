@@ -109,22 +109,33 @@ learn(struct s3 *s3, struct s3_op *s)
 	s3_learn_from_put(s);
 }
 
+/* Is it the keys that the store does not like, rather than what is done with them? */
+static bool
+speaks_of_keys(const struct s3_op *s, const struct xml_error *x, enum fail f)
+{
+	return (f == FAIL_EXPIRED || strcmp(x->code, "InvalidAccessKeyId") == 0 ||
+		strcmp(x->code, "InvalidToken") == 0 ||
+		strcmp(x->code, "SignatureDoesNotMatch") == 0 ||
+		(x->code[0] == '\0' && s->op->kind == STORE_STAT)); /* HEAD: no reason comes */
+}
+
 static bool
 heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail f)
 {
 	const struct http_reply *r = &s->http.reply;
 	bool healed = false;
 
-	/* It was signed before somebody else's failure put things right. */
-	if ((f == FAIL_CLOCK || f == FAIL_REGION || f == FAIL_EXPIRED) &&
-	    s->generation != s3->generation)
+	/* It was signed before somebody else's failure put things right, or with keys of before. */
+	if (((f == FAIL_CLOCK || f == FAIL_REGION) && s->generation != s3->generation) ||
+	    ((f == FAIL_EXPIRED || f == FAIL_DENIED) &&
+		s->keys != credentials_generation(s3->credentials)))
 		return (true);
 	if (f == FAIL_CLOCK)
 		healed = heal_clock(s3, r, x);
 	else if (f == FAIL_REGION)
 		healed = heal_region(s3, r, x);
-	else if (f == FAIL_EXPIRED)
-		healed = credentials_expired(s3->credentials) == 0;
+	else if (f == FAIL_EXPIRED || f == FAIL_DENIED)
+		(void)credentials_refused(s3->credentials, speaks_of_keys(s, x, f));
 	else if (f == FAIL_UNSUPPORTED && s->op->kind == STORE_LIST && !s3->list_v2)
 		healed = s3->list_v2 = true; /* version 1 works everywhere, or so they say */
 	else
@@ -214,7 +225,10 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 	learn(s3, s);
 	count(s3, out->fail, r);
 	out->object_bad = s->bad != NULL && s->op->kind == STORE_GET && r->received > 0;
-	if (s->bad != NULL && s->op->kind == STORE_GET)
+	if (credentials_missing(s3->credentials) != NULL && r->status == 0)
+		(void)snprintf(out->why, sizeof(out->why), "no credentials yet: %s",
+		    credentials_missing(s3->credentials));
+	else if (s->bad != NULL && s->op->kind == STORE_GET)
 		(void)snprintf(out->why, sizeof(out->why), "object of block %" PRIu32 ": %s%s%s",
 		    s->op->block, s->bad, s->encoding[0] != '\0' ? ": Content-Encoding=" : "",
 		    s->encoding);

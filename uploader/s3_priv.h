@@ -41,6 +41,7 @@ struct s3_op {
 	struct s3	    *s3;
 	struct store_op	    *op;
 	unsigned	     generation; /* under which it was signed */
+	unsigned	     keys;	/* of the credentials that signed it */
 	/* GET */
 	bool		     as_is;	/* the body is the block, no decoding */
 	bool		     no_range;	/* ask for the whole object: it is encoded */

@@ -37,7 +37,7 @@ void	s3_endpoint_free(struct s3_endpoint *);
 struct s3_head {
 	struct sign_header h[SIGN_HEADERS_MAX];
 	unsigned n;
-	char	 text[3072];	/* their values */
+	char	 text[8192];	/* their values; session tokens are long */
 	size_t	 used;
 	int	 error;		/* the first that happened */
 };

@@ -16,6 +16,7 @@
 #include "uploader/guard.h"
 
 #define QUERY_PARAMS_MAX 16
+#define SECRET_MAX	 1024
 
 void
 sign_hex(const uint8_t *bytes, size_t n, char *ret_hex)
@@ -62,10 +63,10 @@ hmac(int algo, const void *key, size_t key_len, const void *data, size_t len, ui
 
 /* kSigning of the specification: four HMACs, worth keeping for the day. */
 static const uint8_t *
-signing_key(struct sign_cache *c, const struct sign_key *k, const char *date)
+signing_key(struct sign_cache *c, const struct sign_key *k, const char *service, const char *date)
 {
 	uint8_t secret_hash[32], step[32];
-	char day[9], text[132];
+	char day[9], text[SECRET_MAX + 8];
 
 	memcpy(day, date, 8);
 	day[8] = '\0';
@@ -77,7 +78,7 @@ signing_key(struct sign_cache *c, const struct sign_key *k, const char *date)
 	hmac(GCRY_MD_SHA256, text, strlen(text), day, 8, step);
 	explicit_bzero(text, sizeof(text));
 	hmac(GCRY_MD_SHA256, step, 32, k->region, strlen(k->region), step);
-	hmac(GCRY_MD_SHA256, step, 32, "s3", 2, step);
+	hmac(GCRY_MD_SHA256, step, 32, service, strlen(service), step);
 	hmac(GCRY_MD_SHA256, step, 32, "aws4_request", 12, c->key);
 	explicit_bzero(step, sizeof(step));
 	memcpy(c->day, day, sizeof(day));
@@ -209,6 +210,7 @@ sign_v4(struct sign_cache *c, const struct sign_key *k, const struct sign_reques
     char ret_auth[SIGN_AUTH_SIZE], char *ret_canonical)
 {
 	struct sign_header sorted[SIGN_HEADERS_MAX];
+	const char *service = r->service != NULL ? r->service : "s3";
 	char names[1024], canonical[65], scope[128], to_sign[320], hex[65];
 	uint8_t mac[32];
 	int error, len;
@@ -221,10 +223,11 @@ sign_v4(struct sign_cache *c, const struct sign_key *k, const struct sign_reques
 		return (-ENOSPC);
 	if ((error = canonical_hash(r, sorted, names, canonical)) < 0)
 		return (error);
-	(void)snprintf(scope, sizeof(scope), "%.8s/%s/s3/aws4_request", r->date, k->region);
+	(void)snprintf(
+	    scope, sizeof(scope), "%.8s/%s/%s/aws4_request", r->date, k->region, service);
 	len = snprintf(
 	    to_sign, sizeof(to_sign), "AWS4-HMAC-SHA256\n%s\n%s\n%s", r->date, scope, canonical);
-	hmac(GCRY_MD_SHA256, signing_key(c, k, r->date), 32, to_sign, (size_t)len, mac);
+	hmac(GCRY_MD_SHA256, signing_key(c, k, service, r->date), 32, to_sign, (size_t)len, mac);
 	sign_hex(mac, sizeof(mac), hex);
 	if (ret_canonical != NULL)
 		memcpy(ret_canonical, canonical, sizeof(canonical));

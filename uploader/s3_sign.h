@@ -30,6 +30,7 @@ struct sign_request {
 	const char *query;	/* percent-encoded, as on the wire, or NULL */
 	const char *resource;	/* Version 2 only: /bucket/key, encoded, with the sub-resource */
 	const char *payload_sha256; /* 64 hex digits; Version 4 only */
+	const char *service;	/* Version 4; NULL: "s3" */
 	const char *date;	/* V4: 20261123T092928Z; V2: the value of Date */
 	const struct sign_header *header;
 	unsigned    nheaders;
@@ -40,7 +41,7 @@ struct sign_key {
 	const char *region;	/* V4 */
 };
 
-/* The key derived from secret, day and region; derived again when one of them changes. */
+/* The key derived from secret, day and region, of one service; again when one of them changes. */
 struct sign_cache {
 	char	day[9];
 	char	region[64];

@@ -23,6 +23,7 @@
 
 struct codec;
 struct conf;
+struct cred_reader;
 struct counters;
 struct ipc_pool;
 struct ipc_state;
@@ -115,6 +116,8 @@ struct store_backend {
 	/* Cut it: true, and `done` is never called.  False: too late.  NULL: cannot. */
 	bool (*cancel)(struct store *, struct store_op *);
 	void (*close)(struct store *);
+	/* What it signs with, for the user; NULL: it does not sign. */
+	void (*keys)(struct store *, char *buf, size_t size);
 	/* "region=eu-west-1 style=vhost": what it found out that others should be told; may be "" */
 	void (*found)(struct store *, char *buf, size_t size);
 };
@@ -130,6 +133,7 @@ struct store_env {		/* borrowed until the store is closed, where it is a pointer
 	struct loop	   *loop;
 	struct jobs	   *jobs;	/* for hashing and codecs */
 	const struct codec *codec;
+	struct cred_reader *reader;	/* credentials.h; NULL: none is needed */
 	struct counters	   *counters;
 	const struct ipc_state *state;	/* fence.h; NULL: store tool */
 	struct ipc_pool	   *pool;	/* limits of all uploaders together; NULL: store tool */

@@ -65,7 +65,9 @@ start(struct s3 *s3, struct s3_op *s)
 	int error;
 
 	s3_body_sink(s);
-	if ((error = s3_build(s3, s)) < 0) {
+	s->keys = credentials_generation(s3->credentials);
+	error = credentials_missing(s3->credentials) != NULL ? -ENOKEY : s3_build(s3, s);
+	if (error < 0) {
 		/* A URL that does not exist fails inside, where `done` may be called from. */
 		free(s->http.url);
 		s->http.url = NULL;
@@ -126,6 +128,12 @@ s3_found(struct store *store, char *buf, size_t size)
 }
 
 static void
+s3_keys(struct store *store, char *buf, size_t size)
+{
+	credentials_describe(((struct s3 *)store)->credentials, buf, size);
+}
+
+static void
 s3_close(struct store *store)
 {
 	struct s3 *s3 = (struct s3 *)store;
@@ -142,6 +150,7 @@ static const struct store_backend s3_backend = {
     .submit = s3_submit,
     .cancel = s3_cancel,
     .found = s3_found,
+    .keys = s3_keys,
     .close = s3_close,
 };
 
@@ -197,7 +206,8 @@ store_s3_open(const struct store_env *env, struct store **ret_store, char **ret_
 		s3->on_aws = !conf_is_set(conf, CONF_baseURL) ||
 			     strstr(s3->endpoint.plain_host, ".amazonaws.com") != NULL;
 	if (error == 0)
-		error = credentials_open(env->conf, &s3->credentials, ret_error);
+		error = credentials_open(env->conf, env->loop, env->reader, env->state != NULL,
+		    &s3->credentials, ret_error);
 	if (error == 0)
 		error = open_http(s3);
 	if (error < 0) {

@@ -26,6 +26,8 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 #include "uploader/codec.h"
+#include "uploader/cred_reader.h"
+#include "uploader/credentials.h"
 #include "uploader/jobs.h"
 #include "uploader/tool.h"
 
@@ -168,6 +170,19 @@ tool_failed(struct tool *t, int error)
 	(void)snprintf(t->answer, sizeof(t->answer), "error %d %s", -error, why);
 }
 
+/* ---- commands ------------------------------------------------------------------------------- */
+static void
+cmd_keys(struct tool *t)
+{
+	size_t n;
+
+	tool_begin(t, "ok");
+	if (t->store->backend->keys == NULL)
+		return;
+	n = strlcat(t->answer, " ", sizeof(t->answer));
+	t->store->backend->keys(t->store, t->answer + n, sizeof(t->answer) - n);
+}
+
 /* ---- command lines -------------------------------------------------------------------------- */
 static void
 decode(const char *from, char *to, size_t size)
@@ -211,6 +226,8 @@ command(struct tool *t, char *line)
 	t->op.reply.why[0] = '\0';
 	if (strcmp(name, "detect") == 0)
 		tool_detect(t);
+	else if (strcmp(name, "keys") == 0)
+		cmd_keys(t);
 	else if (strcmp(name, "token-get") == 0)
 		tool_token_get(t);
 	else if (strcmp(name, "token-take") == 0)
@@ -255,12 +272,15 @@ tool_open(struct tool *t, struct role_env *env, char **ret_error)
 	t->env = env;
 	t->loop.epfd = -1;
 	conf->timeout_us = min_u64(conf->timeout_us, TOOL_TIMEOUT_US);
+	if (credentials_need_reader(conf) && (error = cred_reader_start(conf, &t->reader)) < 0)
+		return (error);
 	if ((error = confine_role_why("uploader", conf, ret_error)) < 0 ||
 	    (error = loop_open(&t->loop)) < 0 || (error = jobs_open(1, &t->loop, &t->jobs)) < 0 ||
 	    (error = codec_open(conf, &t->codec, ret_error)) < 0)
 		return (error);
 	se.jobs = t->jobs;
 	se.codec = t->codec;
+	se.reader = t->reader;
 	return (store_open(&se, conf->store_is_dir, &t->store, ret_error));
 }
 
@@ -302,5 +322,6 @@ tool_main(struct role_env *env)
 	jobs_close(&t->jobs);
 	codec_close(&t->codec);
 	loop_close(&t->loop);
+	cred_reader_end(&t->reader);
 	return (ROLE_EXIT_DONE);
 }

@@ -31,6 +31,7 @@ struct tool {
 	struct loop	 loop;
 	struct jobs	*jobs;
 	struct codec	*codec;
+	struct cred_reader *reader;
 	struct store	*store;
 	struct counters	 counters;
 	struct store_op	 op;

@@ -165,6 +165,7 @@ open_store(struct tool *t, uint32_t block_size, char **ret_error)
 	    .loop = &t->loop,
 	    .jobs = t->jobs,
 	    .codec = p->codec,
+	    .reader = t->reader,
 	    .counters = &t->counters,
 	    .names = {p->prefix, strlen(p->prefix), false, 0},
 	    .block_size = block_size,

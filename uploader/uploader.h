@@ -30,6 +30,7 @@
 #include "uploader/store.h"
 
 struct codec;
+struct cred_reader;
 struct jobs;
 
 /* What requests of every kind have in common.  First member of each. */
@@ -54,6 +55,7 @@ struct uploader {
 	struct loop	    loop;
 	struct jobs	   *jobs;
 	struct codec	   *codec;
+	struct cred_reader *reader;
 	struct store	   *store;
 	struct slot_table   slots;
 	struct ipc_ring_end from_cm, to_cm;

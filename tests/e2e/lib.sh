@@ -31,6 +31,11 @@ case ${S3B_VARIANT:-} in *address* | *thread*) slow=4 ;; *) slow=1 ;; esac
 
 ID=AKIDEXAMPLE SECRET=wJalrXUtnFEMI+K7MDENG+bPxRfiCYEXAMPLEKEY
 
+# Nothing but what a test says itself may give keys, and no test looks for a metadata service.
+unset "${!AWS_@}"
+export AWS_EC2_METADATA_DISABLED=true
+[ -n "${S3B_TEST_WORK:-}" ] && export HOME=$S3B_TEST_WORK/home
+
 # ---- the outer shell, and what it may have to undo ---------------------------------------------
 
 stop_pid() { # stop_pid PID NAME: unless it has gone and the number is somebody else's

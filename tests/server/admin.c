@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/server/aws.h"
 #include "tests/server/creds.h"
 #include "tests/server/options.h"
 #include "tests/server/reqlog.h"
@@ -153,6 +154,18 @@ on_log(struct request *rq, const char *rest)
 	reply_text(rq, 200, "text/plain", &t);
 }
 
+static void
+on_aws(struct request *rq, const char *rest)
+{
+	(void)rest;
+	if (strcmp(rq->method, "GET") == 0)
+		show(rq, "text/plain", aws_show);
+	else if (aws_set(rq) < 0)
+		say(rq, 400, "imds= is both, 1, 2 or hop");
+	else
+		say(rq, 200, "ok");
+}
+
 /* BUCKET or BUCKET/KEY, escaped; NULL and a reply if there is no such bucket. */
 static struct bucket *
 target(struct request *rq, const char *rest)
@@ -244,7 +257,7 @@ admin_execute(struct request *rq)
 		void (*fn)(struct request *, const char *rest);
 	} command[] = {{"fault", on_fault}, {"latency", on_latency}, {"bandwidth", on_bandwidth},
 	    {"stats", on_stats}, {"log", on_log}, {"object/", on_object}, {"keys/", on_keys},
-	    {"credential", on_credential}};
+	    {"credential", on_credential}, {"aws", on_aws}};
 	const char *path = rq->raw_path + strlen("/_s3testd/");
 
 	for (size_t i = 0; i < sizeof(command) / sizeof(command[0]); i++) {
@@ -256,5 +269,6 @@ admin_execute(struct request *rq)
 			return;
 		}
 	}
-	say(rq, 404, "fault latency bandwidth stats log object/BUCKET/KEY keys/BUCKET credential");
+	say(rq, 404,
+	    "fault latency bandwidth stats log object/BUCKET/KEY keys/BUCKET credential aws");
 }

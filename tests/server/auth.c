@@ -82,8 +82,11 @@ check_token(struct request *rq, const struct creds *c)
 	if (c->token != NULL && token == NULL)
 		return (refuse(rq, 403, "InvalidAccessKeyId",
 		    "The AWS Access Key Id you provided does not exist in our records.", NULL));
-	if (c->token != NULL && same(c->token, token))
-		return (true);
+	if (c->token != NULL && same(c->token, token)) {
+		if (c->expires == 0 || c->expires > request_clock(rq))
+			return (true);
+		return (refuse(rq, 400, "ExpiredToken", "The provided token has expired.", NULL));
+	}
 	return (refuse(rq, 400, "InvalidToken",
 	    "The provided token is malformed or otherwise invalid.", NULL));
 }

@@ -28,7 +28,7 @@ lookup(const char *id)
 }
 
 int
-creds_add(const char *spec)
+creds_add_until(const char *spec, time_t expires)
 {
 	size_t id = strcspn(spec, ":"), secret;
 	struct creds c, *old;
@@ -41,6 +41,7 @@ creds_add(const char *spec)
 	c.id = xstrndup(spec, id);
 	c.secret = xstrndup(spec + id + 1, secret);
 	spec += id + 1 + secret;
+	c.expires = expires;
 	c.token = *spec == ':' && spec[1] != '\0' ? xstrdup(spec + 1) : NULL;
 	pthread_rwlock_wrlock(&known.lock);
 	old = lookup(c.id);
@@ -53,6 +54,12 @@ creds_add(const char *spec)
 	*old = c;
 	pthread_rwlock_unlock(&known.lock);
 	return (0);
+}
+
+int
+creds_add(const char *spec)
+{
+	return (creds_add_until(spec, 0));
 }
 
 int
@@ -78,6 +85,7 @@ creds_find(const char *id, struct creds *ret_creds)
 	pthread_rwlock_rdlock(&known.lock);
 	c = lookup(id);
 	if (c != NULL) {
+		ret_creds->expires = c->expires;
 		ret_creds->id = xstrdup(c->id);
 		ret_creds->secret = xstrdup(c->secret);
 		ret_creds->token = c->token ? xstrdup(c->token) : NULL;

@@ -59,4 +59,8 @@ const char help_text[] =
     "  GET|DELETE stats         JSON counters; zero them\n"
     "  GET log?since=N          log lines after number N, each with its number in front\n"
     "  GET|PUT|DELETE object/BUCKET/KEY     GET keys/BUCKET?prefix=P\n"
-    "  POST credential (ID:SECRET[:TOKEN] lines)    DELETE credential?id=ID\n";
+    "  POST credential (ID:SECRET[:TOKEN] lines)    DELETE credential?id=ID\n"
+    "  GET aws; POST aws?lifetime=S&imds=both|1|2|hop&role=&auth=&web=&external=&fail=STATUS\n"
+    "\n"
+    "Keys of AWS, which work until they run out: /_aws/ec2/latest/..., /_aws/container/..., and\n"
+    "/_aws/sts/ (AssumeRole, AssumeRoleWithWebIdentity).\n";

@@ -19,6 +19,7 @@
 #include <microhttpd.h>
 
 #include "tests/server/admin.h"
+#include "tests/server/aws.h"
 #include "tests/server/options.h"
 #include "tests/server/reqlog.h"
 #include "tests/server/request.h"
@@ -116,6 +117,10 @@ execute(struct request *rq)
 	rq->phase = PHASE_DONE;
 	if (rq->admin) {
 		admin_execute(rq);
+		return (send_reply(rq));
+	}
+	if (rq->aws) {
+		aws_execute(rq);
 		return (send_reply(rq));
 	}
 	if (rq->fault.reset == RESET_BEFORE)

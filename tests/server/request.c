@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 
+#include "tests/server/aws.h"
 #include "tests/server/text.h"
 #include "tests/server/timer.h"
 
@@ -125,7 +126,10 @@ request_headers(struct request *rq, struct MHD_Connection *conn, const char *met
 	len = request_header(rq, "Content-Length");
 	rq->expected = len ? strtoull(len, NULL, 10) : 0;
 	rq->admin = strncmp(rq->raw_path, ADMIN_PREFIX, sizeof(ADMIN_PREFIX) - 1) == 0;
-	if (rq->admin)
+	rq->aws = strncmp(rq->raw_path, AWS_PREFIX, sizeof(AWS_PREFIX) - 1) == 0;
+	if (rq->aws)
+		rq->fault.stall_us = aws_stall_us(rq);
+	if (rq->admin || rq->aws)
 		return;
 	find_target(rq);
 	rq->op = find_op(rq);

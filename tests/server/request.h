@@ -50,7 +50,7 @@ struct request {
 	int nhdr;
 	struct query query;
 	bool bad_uri; /* escapes that do not decode */
-	bool admin, vhost;
+	bool admin, aws, vhost;
 	char *bucket, *key; /* decoded; NULL: not named */
 	enum fault_op op;
 	struct fault fault;
