@@ -138,15 +138,13 @@ super_handle(struct cachemgr *cm, const struct ipc_msg *m)
 	case IPC_DRAIN:
 		atomic_store(&cm->st->disk_state, DISK_DRAINING);
 		/* From now on a write is acknowledged when the bucket has it. */
-		atomic_store(&cm->st->write_through, 1);
-		cm->drained = true;
+		settings_through(cm);
 		barrier_add(cm, IPC_DRAIN, m->req_id, true);
 		break;
 	case IPC_RESUME:
-		cm->drained = false;
-		atomic_store(&cm->st->write_through, 0);
 		atomic_store(&cm->st->disk_state,
 		    atomic_load(&cm->st->cache_broken) != 0 ? DISK_DEGRADED : DISK_RUNNING);
+		settings_through(cm);
 		cm_reply_sup(cm, m->req_id, 0, 0);
 		break;
 	case IPC_STOP:

@@ -30,6 +30,7 @@
 
 struct commit;
 struct evict;
+struct expire;
 struct readahead;
 struct scrub_item;
 struct scrub_req;
@@ -180,6 +181,7 @@ struct cachemgr {
 	uint32_t *limbo; /* OLD slots still named by a hazard */
 	uint32_t nlimbo;
 	struct evict *evict;
+	struct expire *expire; /* NULL: clean blocks stay until room is needed */
 	struct readahead *ra;
 	struct commit *commit;	 /* NULL with a memory cache */
 	struct landing *landing; /* landing.c */
@@ -197,6 +199,7 @@ struct cachemgr {
 	    part_bytes;	  /* fetch.c: parts of blocks are multiples of it; 0: whole blocks only */
 	bool send_passed; /* passed.c: not if somebody has asked for a delay */
 	bool drained, stopping, keep_dirty;
+	bool sync; /* blockCacheSync: writes go through although nobody has drained the disk */
 	bool checking;	/* conf debug: slots_check() after every busy turn */
 	bool room_made; /* a slot or a dirty place became free this turn */
 	uint32_t nwant; /* bops with want_upload that have not begun */
@@ -270,6 +273,7 @@ int evict_open(struct cachemgr *);
 void evict_insert(struct cachemgr *, uint32_t slot); /* clean and linked */
 void evict_remove(struct cachemgr *, uint32_t slot); /* no-op when not queued */
 uint32_t evict_one(struct cachemgr *);		     /* unlinked and unnamed, or IPC_NO_SLOT */
+bool evict_this(struct cachemgr *, uint32_t slot); /* a queued one; false: it is in use now */
 
 /* ---- bop.c ---- */
 int bop_open(struct cachemgr *);
@@ -348,6 +352,12 @@ void super_handle(struct cachemgr *, const struct ipc_msg *);
 /* ---- settings.c ---- */
 void settings_max_dirty(struct cachemgr *, uint64_t slots); /* 0: no limit of the user's */
 int settings_change(struct cachemgr *, uint32_t key, uint64_t value); /* enum conf_id */
+void settings_through(struct cachemgr *); /* do writes wait for the bucket? */
+
+/* ---- expire.c: blockCacheTimeout ---- */
+int expire_set(struct cachemgr *, uint64_t timeout_us); /* 0: never */
+void expire_run(struct cachemgr *);
+uint64_t expire_deadline(struct cachemgr *);
 
 /* ---- readahead.c ---- */
 int readahead_open(struct cachemgr *);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/conf.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
 
@@ -27,6 +28,7 @@ enum {
 	Q_YOUNG,
 	Q_AGED,
 	Q_MAIN,
+	Q_KEPT, /* the first blocks of the disk: blockCacheNumProtected */
 	NQUEUES
 };
 #define NIL	 UINT32_MAX
@@ -42,6 +44,7 @@ struct evict {
 	uint32_t *ghost; /* block + 1, direct-mapped: a collision forgets the older */
 	uint32_t ghost_mask;
 	uint32_t young_max, small_max;
+	uint32_t protected; /* blocks below go last */
 };
 
 int
@@ -64,6 +67,7 @@ evict_open(struct cachemgr *cm)
 	/* Room for what one large request and its read-ahead bring in together. */
 	n = cm->shm->geo.nslots / 8 < 32 ? cm->shm->geo.nslots / 8 : 32;
 	e->young_max = e->small_max / 4 > n ? e->small_max / 4 : n;
+	e->protected = cm->env->conf->cache_num_protected;
 	for (unsigned i = 0; i < NQUEUES; i++)
 		e->q[i].head = e->q[i].tail = NIL;
 	cm->evict = e;
@@ -131,7 +135,9 @@ evict_insert(struct cachemgr *cm, uint32_t slot)
 	uint32_t *ghost = ghost_of(cm->evict, block);
 
 	evict_remove(cm, slot);
-	if (*ghost == block + 1) {
+	if (block < cm->evict->protected) {
+		push(cm, Q_KEPT, slot);
+	} else if (*ghost == block + 1) {
 		*ghost = 0;
 		push(cm, Q_MAIN, slot);
 	} else {
@@ -165,7 +171,7 @@ take(struct cachemgr *cm, uint32_t slot)
 		return (true);
 	slot_link(cm, slot, block, head_flags(h), head_state(h));
 	if (!slot_dirty(s))
-		push(cm, Q_MAIN, slot);
+		push(cm, block < cm->evict->protected ? Q_KEPT : Q_MAIN, slot);
 	return (false);
 }
 
@@ -173,7 +179,7 @@ uint32_t
 evict_one(struct cachemgr *cm)
 {
 	struct evict *e = cm->evict;
-	uint32_t queued = e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n;
+	uint32_t queued = e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n + e->q[Q_KEPT].n;
 	/* Every slot may be passed over FREQ_MAX times; more rounds would be a bug. */
 	uint64_t tries = (uint64_t)queued * (FREQ_MAX + 2);
 	unsigned held = 0;
@@ -186,6 +192,10 @@ evict_one(struct cachemgr *cm)
 		bool unread;
 		uint8_t f;
 
+		if (slot == NIL) {
+			slot = e->q[Q_KEPT].tail;
+			small = false;
+		}
 		if (slot == NIL)
 			return (IPC_NO_SLOT);
 		s = cm_slot(cm, slot);
@@ -204,7 +214,7 @@ evict_one(struct cachemgr *cm)
 			atomic_store_explicit(&s->seen,
 			    (uint8_t)(atomic_load(&s->touch) - (f > FREQ_MAX ? FREQ_MAX : f) + 1),
 			    memory_order_relaxed);
-			push(cm, Q_MAIN, slot);
+			push(cm, block < e->protected ? Q_KEPT : Q_MAIN, slot);
 			continue;
 		}
 		unread = (head_flags(cm_head(cm, slot)) & SLOT_F_MARK) != 0;
@@ -222,4 +232,20 @@ evict_one(struct cachemgr *cm)
 		return (slot);
 	}
 	return (IPC_NO_SLOT);
+}
+
+bool
+evict_this(struct cachemgr *cm, uint32_t slot)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+
+	if (s->queue == Q_NONE || slot_dirty(s))
+		return (false);
+	evict_remove(cm, slot);
+	if (!take(cm, slot))
+		return (false);
+	ctr_inc(cm->ctr, evictions);
+	if (cm->commit == NULL || !commit_hold_slot(cm, slot))
+		slot_release(cm, slot);
+	return (true);
 }

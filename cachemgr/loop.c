@@ -175,14 +175,18 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		if ((r = rebuild_from_segment(cm)) < 0)
 			return (r);
 	} else if (cm->file && !cf.fresh) {
-		if ((r = warm_open(cm, cf.synced && is_our_token(cm, &cf))) < 0)
+		if ((r = warm_open(cm,
+			 cf.synced && (is_our_token(cm, &cf) || env->conf->cache_no_verify))) < 0)
 			return (r);
 	}
 	if ((first && cf.unclean) || atomic_load(&cm->st->unclean) != 0)
 		landing_await(cm);
 	slots_open(cm);
 	lease_open(cm);
-	cm->drained = atomic_load(&cm->st->write_through) != 0;
+	cm->sync = env->conf->cache_sync;
+	settings_through(cm);
+	if ((r = expire_set(cm, env->conf->cache_timeout_us)) < 0)
+		return (r);
 	cm->survey_wanted =
 	    env->conf->list_blocks && atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
 	return (0);
@@ -265,6 +269,7 @@ run_work(struct cachemgr *cm)
 	if (cm->commit != NULL)
 		commit_turn(cm);
 	barrier_check(cm);
+	expire_run(cm);
 	if (cm->room_made) {
 		cm->room_made = false;
 		kick_queue(cm, &cm->room_wait);
@@ -302,6 +307,8 @@ cachemgr_deadline(struct cachemgr *cm)
 	if ((t = lease_deadline(cm)) < at)
 		at = t;
 	if ((t = scrub_deadline(cm)) < at)
+		at = t;
+	if ((t = expire_deadline(cm)) < at)
 		at = t;
 	if (landing_quiet(cm) && cm->quiet_until_us < at)
 		at = cm->quiet_until_us;

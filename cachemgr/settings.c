@@ -23,6 +23,15 @@ settings_max_dirty(struct cachemgr *cm, uint64_t slots)
 		cm->max_dirty = 1;
 }
 
+void
+settings_through(struct cachemgr *cm)
+{
+	uint32_t state = atomic_load(&cm->st->disk_state);
+
+	cm->drained = cm->sync || state == DISK_DRAINING || state == DISK_DRAINED;
+	atomic_store(&cm->st->write_through, cm->drained);
+}
+
 int
 settings_change(struct cachemgr *cm, uint32_t key, uint64_t value)
 {
@@ -43,6 +52,12 @@ settings_change(struct cachemgr *cm, uint32_t key, uint64_t value)
 	case CONF_maxDirtyAge:
 		cm->max_dirty_age_us = value;
 		return (0);
+	case CONF_blockCacheSync:
+		cm->sync = value != 0;
+		settings_through(cm);
+		return (0);
+	case CONF_blockCacheTimeout:
+		return (expire_set(cm, value));
 	case CONF_readAhead:
 		readahead_set(cm, (uint32_t)value, 0);
 		return (0);

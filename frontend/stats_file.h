@@ -3,7 +3,7 @@
  * stats_file.h -- the text of the `stats` file in the mount.
  *
  * Process:  frontend.      Threads:  any; a snapshot of counters that others keep writing.
- * Names:    those of the old program where the meaning is the same, then every counter of ours.
+ * Text:     ipc/stats.h.
  */
 #ifndef S3B_FRONTEND_STATS_FILE_H
 #define S3B_FRONTEND_STATS_FILE_H

@@ -21,6 +21,7 @@
 #include "supervisor/command.h"
 #include "supervisor/heart.h"
 #include "supervisor/helper.h"
+#include "supervisor/mirror.h"
 #include "supervisor/phase.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
@@ -329,7 +330,7 @@ bury_children(struct super *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (helper_died(s, pid, status))
+		if (helper_died(s, pid, status) || mirror_died(s, pid, status))
 			continue;
 		for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++)
 			if (s->role[p].pid == pid)

@@ -24,6 +24,7 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/helper.h"
+#include "supervisor/mirror.h"
 #include "supervisor/notify.h"
 #include "supervisor/phase.h"
 #include "supervisor/set.h"
@@ -156,6 +157,7 @@ super_run(struct super *s)
 		deadline = min_u64(deadline, phase_timers(s, now));
 		deadline = min_u64(deadline, helper_timers(s, now));
 		deadline = min_u64(deadline, scrub_timers(s, now));
+		deadline = min_u64(deadline, mirror_timers(s, now));
 		deadline = min_u64(deadline, control_timers(s, now));
 		deadline = min_u64(deadline, notify_timers(s, now));
 		if (s->phase == PHASE_OVER)
@@ -180,6 +182,7 @@ close_fd(int *fd)
 void
 super_close(struct super *s)
 {
+	mirror_close(s);
 	control_close(&s->control);
 	vault_close(&s->vault);
 	shm_detach(&s->shm);

@@ -41,6 +41,7 @@
 struct conf;
 struct control;
 struct letter;
+struct mirror;
 struct super;
 struct vault;
 
@@ -180,6 +181,7 @@ struct super {
 	unsigned	 fuse_minor;	/* device number of the mount */
 	struct helper	 helper;
 	struct control	*control;
+	struct mirror	*mirror;	/* NULL: not begun */
 
 	struct ipc_ring_end to_cm, from_cm;
 	struct pending_list pending;

@@ -5,6 +5,7 @@
  *	store_dir.c	open, submit, close; threads
  *	dir_block.c	blocks, their sizes, the list
  *	dir_token.c	the mount token; what crashes left behind
+ *	dir_test.c	delays and errors on request
  *
  * Everything named dir_* runs in a thread of the pool and returns 0 or -errno: -ENOENT absent,
  * -EEXIST a condition found otherwise, -EBADMSG a file that is no block.
@@ -50,6 +51,11 @@ int	dir_put(struct dir_op *, const char *name, char *piece);
 int	dir_delete_many(struct dir_op *);
 int	dir_stat(struct dir_op *, const char *name);
 int	dir_list(struct dir_op *);
+
+/* What the test-* keys want of this operation; waits for test-delays. */
+enum dir_fate { DIR_AS_USUAL, DIR_FAILS, DIR_FAILS_AFTERWARDS };
+enum dir_fate dir_test_fate(const struct dir_op *);
+bool	dir_test_discards(struct dir_op *, int *ret_error); /* true: that was all */
 
 int	dir_token_get(struct dir_op *, const char *name);
 int	dir_token_put(struct dir_op *, const char *name);

@@ -40,12 +40,15 @@ run_op(struct dir_op *o, char *scratch)
 {
 	struct store_dir *d = o->d;
 	char name[NAME_SIZE], token[NAME_SIZE];
+	int error;
 	bool deletes = o->op->kind == STORE_DELETE || o->op->kind == STORE_DELETE_MANY;
 
 	(void)name_of_block(&d->names, o->op->block, name);
 	(void)name_of_token(&d->names, token);
 	if (deletes && fence_closed(d->env.state))
 		return (FENCE_ERROR);
+	if (dir_test_discards(o, &error))
+		return (error);
 	switch (o->op->kind) {
 	case STORE_GET:
 		return (dir_get(o, name, scratch));
@@ -96,8 +99,11 @@ op_run(struct job *j, void *scratch)
 {
 	struct dir_op *o = (struct dir_op *)j;
 	struct store_reply *r = &o->op->reply;
-	int error = run_op(o, scratch);
+	enum dir_fate fate = dir_test_fate(o);
+	int error = fate == DIR_FAILS ? -EIO : run_op(o, scratch);
 
+	if (fate == DIR_FAILS_AFTERWARDS && error == 0)
+		error = -EIO;
 	r->fail = fail_of_errno(error);
 	r->error = error;
 	if (r->fail == FAIL_DATA)
@@ -106,7 +112,8 @@ op_run(struct job *j, void *scratch)
 		    " has not the size of a block (check blockSize)",
 		    o->d->path, o->op->block);
 	else if (error < 0)
-		(void)snprintf(r->why, sizeof(r->why), "%s: %s", o->d->path, strerror(-error));
+		(void)snprintf(r->why, sizeof(r->why), "%s: %s%s", o->d->path, strerror(-error),
+		    fate != DIR_AS_USUAL ? " (test-errors)" : "");
 }
 
 static void
