@@ -38,6 +38,7 @@ struct tool {
 	struct tool_call *calls;	/* of tool_perform_all() */
 	unsigned	 ncalls;
 	bool		 finished;
+	uint64_t	 absent_us;	/* there was no mount token then; 0: not known */
 	struct tool_erase *erase;	/* tool_erase.c; NULL until it is asked */
 	struct tool_probe *probe;	/* tool_probe.c; the same */
 	char		 answer[ANSWER_MAX];
@@ -59,8 +60,8 @@ void	tool_wait(struct tool *, uint64_t deadline);
 void	tool_detect(struct tool *);
 
 void	tool_token_get(struct tool *);
-/* present= and who it is, of the reply to a TOKEN_GET. */
-void	tool_token_add(struct tool *, const struct store_reply *);
+/* present= and who it is, of the reply to a TOKEN_GET that was sent at `asked_us`. */
+void	tool_token_add(struct tool *, const struct store_reply *, uint64_t asked_us);
 void	tool_token_take(struct tool *, uint32_t token, const char *body);
 void	tool_token_replace(struct tool *, uint32_t token, const char *body, const char *etag);
 void	tool_token_drop(struct tool *, uint32_t token);

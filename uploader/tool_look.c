@@ -23,6 +23,7 @@
 #include <bsd/string.h>
 
 #include "common/conf.h"
+#include "common/timeutil.h"
 #include "uploader/codec.h"
 #include "uploader/look.h"
 #include "uploader/tool.h"
@@ -258,6 +259,7 @@ tool_detect(struct tool *t)
 {
 	struct detect d = {.t = t, .conf = t->env->conf};
 	struct tool_call calls[] = {{.op = &d.block}, {.op = &d.list}, {.op = &d.token}};
+	uint64_t asked_us = now_us();
 	bool all_known;
 
 	d.block.kind = d.conf->cipher != NULL && !d.conf->store_is_dir ? STORE_PEEK : STORE_STAT;
@@ -278,7 +280,7 @@ tool_detect(struct tool *t)
 	tool_begin(t, "ok");
 	add_found(&d, all_known);
 	if (calls[2].error == 0)
-		tool_token_add(t, &d.token.reply);
+		tool_token_add(t, &d.token.reply, asked_us);
 	if (d.problem[0] != '\0')
 		tool_add(t, "problem", d.problem);
 	if (d.note[0] != '\0')

@@ -12,11 +12,13 @@
 #include <bsd/string.h>
 
 #include "common/conf.h"
+#include "common/timeutil.h"
 #include "uploader/tool.h"
 
 #include "uploader/guard.h"
 
-#define TOKEN_OLD 1 /* what an object without the header stands for: format 6.2 */
+#define LOOK_GOOD_US (2 * US_PER_S)
+#define TOKEN_OLD    1 /* what an object without the header stands for: format 6.2 */
 
 /* The token's value as others see it; an object without the header is one of the old kind. */
 static uint32_t
@@ -72,8 +74,9 @@ token_put(
 }
 
 void
-tool_token_add(struct tool *t, const struct store_reply *r)
+tool_token_add(struct tool *t, const struct store_reply *r, uint64_t asked_us)
 {
+	t->absent_us = r->fail == FAIL_ABSENT ? asked_us : 0;
 	tool_add(t, "present", r->fail == FAIL_NONE ? "1" : "0");
 	if (r->fail == FAIL_NONE)
 		add_token(t, r);
@@ -82,6 +85,7 @@ tool_token_add(struct tool *t, const struct store_reply *r)
 void
 tool_token_get(struct tool *t)
 {
+	uint64_t asked_us = now_us();
 	int error;
 
 	if ((error = token_get(t)) < 0) {
@@ -89,7 +93,7 @@ tool_token_get(struct tool *t)
 		return;
 	}
 	tool_begin(t, "ok");
-	tool_token_add(t, &t->op.reply);
+	tool_token_add(t, &t->op.reply, asked_us);
 }
 
 static void
@@ -142,27 +146,75 @@ probe_fence(struct tool *t, uint32_t token, const char *body)
 }
 
 /*
- * Look first: a store that does not know If-None-Match would overwrite another's token.  Then create
- * it if absent, and see what that is worth:
+ * "Create if absent" twice at the same time: where conditions hold, exactly one of the two succeeds, or none
+ * if somebody else was faster, and a round trip is saved.  True: answered.  False: t->op.reply is what one
+ * of them alone would have got; if both have written, *ret_both, nobody knows who was last.
+ */
+static bool
+take_twice(struct tool *t, uint32_t token, const char *body, bool *ret_both, int *ret_error)
+{
+	struct store_op op[2];
+	struct tool_call call[2] = {{.op = &op[0]}, {.op = &op[1]}};
+	unsigned written = 0, refused = 0, w = 0, r = 0;
+
+	memset(op, 0, sizeof(op));
+	for (unsigned i = 0; i < 2; i++) {
+		op[i].kind = STORE_TOKEN_PUT;
+		op[i].token = token;
+		op[i].body = body;
+		op[i].condition = STORE_IF_ABSENT;
+	}
+	tool_perform_all(t, call, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		if (call[i].error == 0 && op[i].reply.fail == FAIL_NONE) {
+			written++;
+			w = i;
+		} else if (call[i].error == 0 && op[i].reply.fail == FAIL_CONDITION) {
+			refused++;
+			r = i;
+		}
+	}
+	/* A refusal: it is there, and whose it is, is to be seen. */
+	w = written > 0 ? w : r;
+	t->op.reply = op[w].reply;
+	*ret_error = call[w].error;
+	*ret_both = written == 2;
+	if (written != 1 || refused != 1)
+		return (false);
+	taken(t, "strong");
+	return (true);
+}
+
+/*
+ * Look first: a store that does not know If-None-Match would overwrite another's token; s3backerd has
+ * just had us look as a rule.  Then create it if absent, and see what that is worth:
  *	strong	of two machines that start at once exactly one gets the disk
  *	weak	the store ignores conditions; looking and writing are two steps, both may win
  */
 void
 tool_token_take(struct tool *t, uint32_t token, const char *body)
 {
-	bool probe = t->env->conf->fence != CONF_FENCE_OFF;
+	const struct conf *conf = t->env->conf;
+	bool probe = conf->fence != CONF_FENCE_OFF, twice = probe && !conf->store_is_dir;
+	bool both = false;
 	const char *fence;
 	int error;
 
-	if ((error = token_get(t)) < 0) {
-		tool_failed(t, error);
-		return;
+	if (t->absent_us == 0 || now_us() - t->absent_us > LOOK_GOOD_US) {
+		if ((error = token_get(t)) < 0) {
+			tool_failed(t, error);
+			return;
+		}
+		if (t->op.reply.fail == FAIL_NONE) {
+			held(t);
+			return;
+		}
 	}
-	if (t->op.reply.fail == FAIL_NONE) {
-		held(t);
+	t->absent_us = 0;
+	if (twice && take_twice(t, token, body, &both, &error))
 		return;
-	}
-	error = token_put(t, token, body, probe ? STORE_IF_ABSENT : STORE_ALWAYS, NULL);
+	if (!twice)
+		error = token_put(t, token, body, probe ? STORE_IF_ABSENT : STORE_ALWAYS, NULL);
 	if (error == 0 && t->op.reply.fail == FAIL_UNSUPPORTED) {
 		error = token_put(t, token, body, STORE_ALWAYS, NULL);
 		probe = false;
@@ -184,7 +236,7 @@ tool_token_take(struct tool *t, uint32_t token, const char *body)
 		return;
 	}
 	fence = probe_fence(t, token, body);
-	if (strcmp(fence, "strong") == 0)
+	if (strcmp(fence, "strong") == 0 && !both)
 		taken(t, fence);
 	else
 		look_again(t, token, fence);
