@@ -4,29 +4,13 @@
 # Two lines of /etc/fstab, a disk and the file system on it: `mount -a` brings both up, `umount -a`
 # takes both down in the right order, and the bucket is complete then.
 #
-# umount -a tries everything that it sees, so it sees nothing else: the test runs in a mount namespace
-# whose root is an overlay, in which there are only the mounts that it made.
+# umount -a tries everything that it sees, so it sees nothing else (ownroot.sh).
 
 LIMIT=90 NEEDS="fuse loop ext4 overlay unshare mkfs.ext4"
 . "$(dirname "$0")/lib.sh"
+. "$root/tests/e2e/ownroot.sh"
 
-if [ -z "${IN_ROOT:-}" ]; then
-	if [ -z "${IN_NAMESPACE:-}" ]; then
-		IN_NAMESPACE=1 exec unshare --mount --propagation private bash "$0"
-	fi
-	drop_copies
-	mkdir ov && mount -t tmpfs tmpfs ov && mkdir ov/up ov/work ov/root
-	mount -t overlay overlay -o "lowerdir=/,upperdir=ov/up,workdir=ov/work" ov/root || skip_all "no overlay here"
-	for d in dev proc sys; do mount --bind /$d ov/root/$d || skip_all "cannot bind /$d"; done
-	for d in "$root" "$S3B_BIN"; do # where they are not on the root file system
-		[ -n "$(ls -A "ov/root$d" 2>/dev/null)" ] || { mkdir -p "ov/root$d" && mount --bind "$d" "ov/root$d"; }
-	done
-	mkdir -p "ov/root$work" && mount --bind "$work" "ov/root$work" || skip_all "cannot bind"
-	# Like the machine's own, but a service that watches /run/mount has no part in this.
-	mount -t tmpfs tmpfs ov/root/run
-	ln -sf "$S3B_BIN/mount.fuse.s3backerd" "$S3B_BIN/umount.fuse.s3backerd" ov/root/sbin/
-	IN_ROOT=1 exec chroot ov/root bash "$root/tests/e2e/${0##*/}"
-fi
+own_root
 
 is "$(awk '$2 == "/" { t = $3 } END { print t }' /proc/self/mounts)" overlay "a root of our own" || done_testing
 
