@@ -26,6 +26,8 @@
  *				empty, when nothing was found: are there any blocks?
  *				problem: why the disk must not be started like this
  *	keys			ok [source= id= expires=]: what signs, never the secret
+ *	sample			a few objects, looked at and not read:
+ *				ok looked= bytes= largest= mixed=0|1 encoding=
  *	token-get		ok present=0|1 token=%08x etag= host= since= boot= pid= instance=
  *	token-take token=%08x body=...  create, only if absent where the store can:
  *				ok fence=strong|weak|none etag=   or   held + fields of token-get

@@ -139,8 +139,12 @@ ask_open(struct ask *a)
 	if (r == 0)
 		return (EXIT_DONE);
 	if (r == -ENOENT || r == -ECONNREFUSED) {
-		(void)fprintf(stderr, "s3backerctl: %s is not running\n",
-		    a->config != NULL ? a->config : a->sock);
+		if (a->config != NULL)
+			(void)fprintf(stderr,
+			    "s3backerctl: %s is not running (s3backerd -c %s start)\n", a->config,
+			    a->config);
+		else
+			(void)fprintf(stderr, "s3backerctl: %s is not running\n", a->sock);
 		return (EXIT_NOT_RUNNING);
 	}
 	(void)fprintf(stderr, "s3backerctl: %s: %s%s\n", a->sock, strerror(-r),

@@ -22,12 +22,16 @@ enum {
 	OF_AGE = 1 << 1,
 	OF_REPAIR = 1 << 2,
 	OF_FORCE = 1 << 3,
-	OF_CANCEL = 1 << 4
+	OF_CANCEL = 1 << 4,
+	OF_FS = 1 << 5,
+	OF_MKFS = 1 << 6,
+	OF_OPTIONS = 1 << 7
 };
 
 struct options {
 	const char *config, *sock;
-	bool json, clean, repair, force, cancel;
+	bool json, clean, repair, force, cancel, mkfs;
+	const char *fs, *options; /* attach: type, for mount(8); info: keys of a configuration */
 	uint64_t timeout_us, age_us;
 	unsigned given;		/* OF_*, what was on the command line */
 };
@@ -68,5 +72,13 @@ int	cmd_scrub(struct ask *, const struct options *, char **args);
 int	cmd_probe(struct ask *, const struct options *, char **args);
 int	cmd_erase(struct ask *, const struct options *, char **args);
 int	cmd_reset_mounted_flag(struct ask *, const struct options *, char **args);
+
+int	cmd_attach(struct ask *, const struct options *, char **args);
+int	cmd_detach(struct ask *, const struct options *, char **args);
+int	cmd_info(struct ask *, const struct options *, char **args);
+int	cmd_export(struct ask *, const struct options *, char **args);
+int	cmd_import(struct ask *, const struct options *, char **args);
+int	cmd_copy(struct ask *, const struct options *, char **args);
+int	cmd_resize(struct ask *, const struct options *, char **args);
 
 #endif

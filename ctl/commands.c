@@ -75,6 +75,46 @@ const struct command commands[] = {
 	"removed,\n"
 	"then its mount token.  What was interrupted goes on with the same command.\n",
 	"[--force]"},
+    {"attach", 1, 1, true, OF_FS | OF_MKFS | OF_OPTIONS, cmd_attach,
+	"mount the file system of the disk on a directory",
+	"Makes a loop device on the disk's file, with direct I/O and sectors of 4096 bytes (what\n"
+	"is there may want smaller ones), and mounts it.  The disk must be running.  What is\n"
+	"attached there already is a success; after a failure nothing stays attached.\n"
+	"  --mkfs     make a file system first; never over anything that blkid(8) knows\n"
+	"  --fs TYPE  ext4, xfs or btrfs; without --mkfs: what must be there\n"
+	"  -o OPTS    for mount(8), after `discard`\n",
+	"[--fs TYPE] [--mkfs] [-o OPTS] DIR"},
+    {"detach", 1, 1, false, 0, cmd_detach, "unmount it again; the disk runs on",
+	"Writes back what is in memory, unmounts, and ends the loop device.  Says who keeps it\n"
+	"busy.  A directory on which nothing is mounted is a success.\n",
+	"DIR"},
+    {"info", 0, 1, false, OF_OPTIONS, cmd_info, "what is in a bucket (-c FILE, or its name)",
+	"Size, block size, how it is stored, how many blocks there are, who has it mounted.\n"
+	"Changes nothing; the disk may run or not, and may be one of the old program.  Without a\n"
+	"configuration keys come from where the AWS tools have them.\n"
+	"  -o KEY=VALUE,...  more lines of the configuration: -o region=eu-west-1\n",
+	"[-o KEY=VALUE,...] [BUCKET]"},
+    {"export", 1, 1, false, OF_FORCE, cmd_export, "the disk as an image file (-c FILE)",
+	"Blocks that do not exist become holes.  The disk must not be mounted anywhere.  The\n"
+	"same command goes on with what was interrupted; what changed meanwhile is fetched again.\n"
+	"  --force    overwrite a file; go on behind blocks that cannot be read\n",
+	"[--force] IMAGE"},
+    {"import", 1, 1, false, OF_FORCE, cmd_import, "an image file as the disk (-c FILE)",
+	"Blocks of zeros are not uploaded.  A new disk without a size gets that of the image.\n"
+	"While it works the disk is marked as mounted; the same command goes on with what was\n"
+	"interrupted.\n"
+	"  --force    replace a disk that is there\n",
+	"[--force] IMAGE"},
+    {"copy", 1, 1, false, OF_FORCE, cmd_copy, "the disk to another bucket or prefix (-c FILE)",
+	"OTHER is the configuration of the new disk: its bucket, its password, its compression.\n"
+	"The old one must not be mounted; the new one is marked as mounted while it works.  The\n"
+	"same command goes on with what was interrupted.\n"
+	"  --force    replace a disk that is there; go on behind blocks that cannot be read\n",
+	"[--force] OTHER"},
+    {"resize", 1, 1, false, OF_FORCE, cmd_resize, "another size for the disk (-c FILE)",
+	"Shrinking is refused while there are blocks behind the new end.\n"
+	"  --force    delete these blocks\n",
+	"[--force] SIZE"},
     {.name = NULL},
 };
 

@@ -25,7 +25,9 @@ enum {
 	OPT_AGE,
 	OPT_REPAIR,
 	OPT_FORCE,
-	OPT_CANCEL
+	OPT_CANCEL,
+	OPT_FS,
+	OPT_MKFS
 };
 
 static const struct option long_options[] = {
@@ -40,6 +42,8 @@ static const struct option long_options[] = {
     {"repair", no_argument, NULL, OPT_REPAIR},
     {"force", no_argument, NULL, OPT_FORCE},
     {"cancel", no_argument, NULL, OPT_CANCEL},
+    {"fs", required_argument, NULL, OPT_FS},
+    {"mkfs", no_argument, NULL, OPT_MKFS},
     {NULL, 0, NULL, 0},
 };
 
@@ -101,6 +105,18 @@ take_option(struct options *o, int c, bool *ret_help)
 		o->cancel = true;
 		o->given |= OF_CANCEL;
 		return (-1);
+	case OPT_FS:
+		o->fs = optarg;
+		o->given |= OF_FS;
+		return (-1);
+	case OPT_MKFS:
+		o->mkfs = true;
+		o->given |= OF_MKFS;
+		return (-1);
+	case 'o':
+		o->options = optarg;
+		o->given |= OF_OPTIONS;
+		return (-1);
 	case OPT_TIMEOUT:
 		return (take_time("--timeout", &o->timeout_us));
 	case OPT_AGE:
@@ -159,7 +175,7 @@ main(int argc, char **argv)
 	int c, code;
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	while ((c = getopt_long(argc, argv, "c:hs:", long_options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "c:ho:s:", long_options, NULL)) != -1)
 		if ((code = take_option(&o, c, &help)) >= 0)
 			return (code);
 	if (optind == argc && help) {

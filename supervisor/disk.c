@@ -65,8 +65,8 @@ open_signals(struct super *s)
 }
 
 /* The uploaders' configuration goes where it can be kept, and out of everything else. */
-static int
-lock_up_secrets(struct super *s)
+int
+disk_lock_up_secrets(struct super *s)
 {
 	size_t len = 0;
 	char *text;
@@ -138,8 +138,8 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *r
 	return (0);
 }
 
-static int
-tell_uploaders(struct super *s)
+int
+disk_tell_uploaders(struct super *s)
 {
 	char line[128];
 
@@ -148,8 +148,8 @@ tell_uploaders(struct super *s)
 	return (vault_append(s->vault, line));
 }
 
-static int
-settle_sizes(struct super *s, struct storetool *t, struct held *ret_held, char **ret_error)
+int
+disk_settle_sizes(struct super *s, struct storetool *t, struct held *ret_held, char **ret_error)
 {
 	struct sizes_out o;
 	struct sizes_in in;
@@ -166,7 +166,7 @@ settle_sizes(struct super *s, struct storetool *t, struct held *ret_held, char *
 		start_report_note(s, o.note);
 	s->size = o.size;
 	s->shm.geo.block_size = o.block;
-	return (tell_uploaders(s));
+	return (disk_tell_uploaders(s));
 }
 
 /* Keys that were found somewhere, and not configured: which, and where. */
@@ -194,7 +194,7 @@ ask_store(struct super *s)
 	t.cancel_fd = s->sig_fd;
 	t.parent_fd = s->parent_fd;
 	if (r == 0 && (r = tell_keys(s, &t, &error)) == 0 &&
-	    (r = settle_sizes(s, &t, &held, &error)) == 0)
+	    (r = disk_settle_sizes(s, &t, &held, &error)) == 0)
 		r = token_acquire(s, &t, &held, &error);
 	storetool_close(&t);
 	if (r < 0)
@@ -263,7 +263,7 @@ fill_state(struct super *s)
 	uint64_t now = now_us();
 
 	atomic_store(&st->disk_state, DISK_STARTING);
-	token_publish(s);
+	token_publish(s, st);
 	atomic_store(&st->dirty_welcome, s->opt.dirty == DIRTY_UPLOAD);
 	atomic_store(&st->read_only, s->conf->read_only);
 	set_publish(s);
@@ -352,7 +352,7 @@ disk_run(struct super *s)
 {
 	int r;
 
-	if ((r = open_signals(s)) < 0 || (r = lock_up_secrets(s)) < 0) {
+	if ((r = open_signals(s)) < 0 || (r = disk_lock_up_secrets(s)) < 0) {
 		super_fail(s, "%s", strerror(-r));
 		return (r);
 	}
@@ -372,8 +372,8 @@ disk_go_on(struct super *s, bool by_exec)
 {
 	int r;
 
-	if ((r = open_signals(s)) < 0 || (r = lock_up_secrets(s)) < 0 ||
-	    (r = tell_uploaders(s)) < 0) {
+	if ((r = open_signals(s)) < 0 || (r = disk_lock_up_secrets(s)) < 0 ||
+	    (r = disk_tell_uploaders(s)) < 0) {
 		super_fail(s, "cannot go on: %s", strerror(-r));
 		return (r);
 	}
@@ -388,8 +388,8 @@ disk_go_on_cold(struct super *s)
 	int r;
 
 	s->token.taken_over = true; /* if it fails, changes in the cache file keep it */
-	if ((r = open_signals(s)) < 0 || (r = lock_up_secrets(s)) < 0 ||
-	    (r = tell_uploaders(s)) < 0 || (r = make_segment(s)) < 0 ||
+	if ((r = open_signals(s)) < 0 || (r = disk_lock_up_secrets(s)) < 0 ||
+	    (r = disk_tell_uploaders(s)) < 0 || (r = make_segment(s)) < 0 ||
 	    (r = letter_read_init(s->letter, s)) < 0) {
 		super_fail(s, "cannot go on: %s", strerror(-r));
 		return (r);

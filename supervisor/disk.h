@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+struct held;
+struct storetool;
 struct super;
 
 /* Asks the store, makes the segment, runs the loop.  0, or -errno with super_fail() called. */
@@ -19,5 +21,13 @@ int	disk_go_on_cold(struct super *);
 int	disk_attach(struct super *, int shm_fd);
 /* Undoes whatever was begun, token included; safe after any failure.  Tells who waits. */
 void	disk_end(struct super *);
+
+/* ---- parts of it, for the commands on a disk that does not run ------------------------------ */
+
+/* The uploaders' configuration goes where it can be kept, and out of everything else. */
+int	disk_lock_up_secrets(struct super *);
+/* What the bucket and the configuration say: s->size, geo.block_size; and tells the uploaders. */
+int	disk_settle_sizes(struct super *, struct storetool *, struct held *, char **ret_error);
+int	disk_tell_uploaders(struct super *);
 
 #endif

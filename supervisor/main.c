@@ -24,12 +24,16 @@
 #include "supervisor/erase.h"
 #include "supervisor/find.h"
 #include "supervisor/handover.h"
+#include "supervisor/haul.h"
 #include "supervisor/helper.h"
+#include "supervisor/info.h"
 #include "supervisor/keys.h"
+#include "supervisor/load.h"
 #include "supervisor/mount.h"
 #include "supervisor/options.h"
 #include "supervisor/probe.h"
 #include "supervisor/release.h"
+#include "supervisor/resize.h"
 #include "supervisor/spawn.h"
 #include "supervisor/start.h"
 #include "supervisor/super.h"
@@ -136,20 +140,32 @@ do_status(struct super *s)
 	return (client_status(&t));
 }
 
+enum {
+	TAKES_FORCE = 1,
+	TAKES_JSON = 2
+};
+
 static const struct command {
 	const char *name;
 	int (*run)(struct super *);
+	int nargs;	/* words after it, in opt.args */
+	unsigned knows; /* TAKES_* */
 } commands[] = {
-    {"start", start_disk},
-    {"stop", do_stop},
-    {"restart", do_restart},
-    {"status", do_status},
-    {"check-config", do_check_config},
+    {"start", start_disk, 0, 0},
+    {"stop", do_stop, 0, 0},
+    {"restart", do_restart, 0, 0},
+    {"status", do_status, 0, 0},
+    {"check-config", do_check_config, 0, 0},
     /* What s3backerctl does not do itself, because it has no uploader. */
-    {"mounted-flag", release_show_token},
-    {"reset-mounted-flag", release_token},
-    {"erase", erase_disk},
-    {"probe", probe_store},
+    {"mounted-flag", release_show_token, 0, 0},
+    {"reset-mounted-flag", release_token, 0, 0},
+    {"erase", erase_disk, 0, TAKES_FORCE},
+    {"probe", probe_store, 0, TAKES_JSON},
+    {"info", info_disk, 0, TAKES_JSON},
+    {"export", haul_export, 1, TAKES_FORCE | TAKES_JSON},
+    {"import", haul_import, 1, TAKES_FORCE | TAKES_JSON},
+    {"copy", haul_copy, 1, TAKES_FORCE | TAKES_JSON},
+    {"resize", resize_disk, 1, TAKES_FORCE},
 };
 
 static const struct command *
@@ -159,30 +175,6 @@ find_command(const char *name)
 		if (strcmp(commands[i].name, name) == 0)
 			return (&commands[i]);
 	return (NULL);
-}
-
-/* ---- the configuration ---------------------------------------------------------------------- */
-
-static int
-load(struct super *s)
-{
-	char *error = NULL;
-	int r;
-
-	/* A file that is missing is the configuration's complaint, with the name as it was typed. */
-	s->opt.config_real = realpath(s->opt.config, NULL);
-	r = conf_load(s->opt.config_real != NULL ? s->opt.config_real : s->opt.config,
-	    (const char *const *)s->opt.overrides, &s->conf, &error);
-	if (r < 0) {
-		(void)fprintf(stderr, "s3backerd: %s\n", error != NULL ? error : strerror(-r));
-		free(error);
-		return (r);
-	}
-	free(error);
-	r = disk_paths_make(s->opt.config_real, s->conf->run_dir, s->conf->cache_file, &s->paths);
-	if (r < 0)
-		(void)fprintf(stderr, "s3backerd: %s: the name is too long\n", s->opt.config_real);
-	return (r);
 }
 
 static int
@@ -195,19 +187,6 @@ stop_mounted_on(const char *dir)
 		return (EXIT_NOT_RUNNING);
 	}
 	return (client_stop(&t, false));
-}
-
-static void
-super_init(struct super *s)
-{
-	memset(s, 0, sizeof(*s));
-	s->pid_fd = s->parent_fd = s->sig_fd = s->mountinfo_fd = -1;
-	s->handed.shm = s->handed.cache = s->handed.fuse = s->handed.supbell = -1;
-	for (unsigned u = 0; u < IPC_MAX_UPLOADERS; u++)
-		s->handed.upbell[u] = -1;
-	s->shm.fd = -1;
-	s->stop_retry_us = UINT64_MAX;
-	TAILQ_INIT(&s->pending);
 }
 
 static int
@@ -273,21 +252,22 @@ run(struct super *s, int argc, char **argv)
 			return (EXIT_USAGE);
 		}
 	}
-	if (argc - optind != 1)
-		return (wrong_usage(
-		    argc == optind ? "a command is missing" : "one command, please", ""));
+	if (argc == optind)
+		return (wrong_usage("a command is missing", ""));
 	if ((cmd = find_command(argv[optind])) == NULL)
 		return (wrong_usage("there is no command ", argv[optind]));
+	if (argc - optind - 1 != cmd->nargs)
+		return (wrong_usage("wrong number of words after ", cmd->name));
+	s->opt.args = (const char *const *)(argv + optind + 1);
 	if (mounted_on != NULL && cmd->run == do_stop)
 		return (stop_mounted_on(mounted_on));
 	if (s->opt.config == NULL)
 		return (wrong_usage("-c FILE is missing", ""));
 	if (s->opt.keep_dirty && cmd->run != do_stop)
 		return (wrong_usage("--keep-dirty goes with stop", ""));
-	if (s->opt.sure && cmd->run != erase_disk)
-		return (wrong_usage("--force goes with erase", ""));
-	if (s->opt.json && cmd->run != probe_store)
-		return (wrong_usage("--json goes with probe", ""));
+	if ((s->opt.sure && (cmd->knows & TAKES_FORCE) == 0) ||
+	    (s->opt.json && (cmd->knows & TAKES_JSON) == 0))
+		return (wrong_usage("an option that is not one of ", cmd->name));
 	if (s->opt.dirty != DIRTY_REFUSE && cmd->run != start_disk)
 		return (wrong_usage("--dirty goes with start", ""));
 	if (letter >= 0 && handover_read(s, letter) < 0) {
@@ -295,7 +275,7 @@ run(struct super *s, int argc, char **argv)
 		    stderr, "s3backerd: what the running s3backerd says cannot be read\n");
 		return (EXIT_FAILED);
 	}
-	if (load(s) < 0)
+	if (super_load(s) < 0)
 		return (EXIT_FAILED);
 	return (trial ? handover_trial(s) : cmd->run(s));
 }

@@ -11,6 +11,7 @@
 #include "ipc/state.h"
 
 #include "common/conf.h"
+#include "common/holders.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 
@@ -19,7 +20,6 @@
 #include "supervisor/handover.h"
 #include "supervisor/health.h"
 #include "supervisor/helper.h"
-#include "supervisor/holders.h"
 #include "supervisor/mount.h"
 #include "supervisor/notify.h"
 #include "supervisor/start.h"

@@ -143,8 +143,8 @@ ask_password(struct super *s)
 	return (s->conf->password == NULL ? -ENOMEM : 0);
 }
 
-static int
-read_secrets(struct super *s)
+int
+start_read_secrets(struct super *s)
 {
 	char *error = NULL;
 	int r = conf_read_secrets(s->conf, &error);
@@ -186,7 +186,8 @@ preflight_inherited(struct super *s)
 	int r;
 
 	if ((r = lock_pid_file(s)) < 0 || (r = check_programs(s)) < 0 || (r = check_user(s)) < 0 ||
-	    (r = check_privilege(s)) < 0 || (r = read_secrets(s)) < 0 || (r = open_control(s)) < 0)
+	    (r = check_privilege(s)) < 0 || (r = start_read_secrets(s)) < 0 ||
+	    (r = open_control(s)) < 0)
 		return (r);
 	return (0);
 }
@@ -199,7 +200,7 @@ preflight(struct super *s)
 
 	if ((r = lock_pid_file(s)) < 0 || (r = check_programs(s)) < 0 || (r = check_user(s)) < 0 ||
 	    (r = check_privilege(s)) < 0 || (r = open_fuse(s)) < 0 ||
-	    (r = settle_mount_point(s)) < 0 || (r = read_secrets(s)) < 0 ||
+	    (r = settle_mount_point(s)) < 0 || (r = start_read_secrets(s)) < 0 ||
 	    (r = open_control(s)) < 0)
 		return (r);
 	return (0);

@@ -14,6 +14,9 @@ struct super;
 /* Everything from the checks to the end of the disk (-f) or of the parent.  Exit code. */
 int	start_disk(struct super *);
 
+/* Keys and password, asked for on a terminal if need be.  Errors with super_fail(). */
+int	start_read_secrets(struct super *);
+
 void	start_report_success(struct super *);
 /* A line for the user on the way, in both forms of start. */
 void	start_report_note(struct super *, const char *text);

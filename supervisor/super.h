@@ -71,8 +71,9 @@ struct options {
 	bool		 foreground;
 	bool		 keep_dirty;
 	enum dirty_wish	 dirty;		/* start --dirty */
-	bool		 sure;		/* erase --force: do not ask */
-	bool		 json;		/* probe --json */
+	const char *const *args;	/* words after the command */
+	bool		 sure;		/* --force: do not ask, overwrite */
+	bool		 json;		/* --json */
 };
 
 /*

@@ -390,9 +390,8 @@ token_acquire(struct super *s, struct storetool *t, const struct held *known, ch
 }
 
 void
-token_publish(const struct super *s)
+token_publish(const struct super *s, struct ipc_state *st)
 {
-	struct ipc_state *st = shm_state(&s->shm);
 	const struct token *t = &s->token;
 	uint64_t etag[2], until = 0;
 

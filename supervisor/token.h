@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ipc_state;
 struct storetool;
 struct super;
 
@@ -47,8 +48,8 @@ struct held {
 int	token_look(const struct super *, const char *answer, struct held *ret_held, char **ret_error);
 /* 0, or -errno and one line.  Fills s->token. */
 int	token_acquire(struct super *, struct storetool *, const struct held *, char **ret_error);
-/* What cachemgr needs to keep the lease: into the fresh segment. */
-void	token_publish(const struct super *);
+/* What it takes to keep the lease: into the fresh segment. */
+void	token_publish(const struct super *, struct ipc_state *);
 /* Ours goes, and the state file with it.  Another's stays. */
 int	token_drop(struct super *, struct storetool *, char **ret_error);
 /* Who holds it: *ret_text. */

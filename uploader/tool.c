@@ -228,6 +228,8 @@ command(struct tool *t, char *line)
 		tool_detect(t);
 	else if (strcmp(name, "keys") == 0)
 		cmd_keys(t);
+	else if (strcmp(name, "sample") == 0)
+		tool_sample(t);
 	else if (strcmp(name, "token-get") == 0)
 		tool_token_get(t);
 	else if (strcmp(name, "token-take") == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * tool.h -- what the parts of the store tool share: tool.c (commands, retries), tool_look.c (detect),
- * tool_token.c (the mount token), tool_erase.c, tool_probe.c.
+ * tool_sample.c (what objects are like), tool_token.c (the mount token), tool_erase.c, tool_probe.c.
  */
 #ifndef S3B_UPLOADER_TOOL_H
 #define S3B_UPLOADER_TOOL_H
@@ -58,7 +58,7 @@ void	tool_failed(struct tool *, int error);
 void	tool_wait(struct tool *, uint64_t deadline);
 
 void	tool_detect(struct tool *);
-
+void	tool_sample(struct tool *);
 void	tool_token_get(struct tool *);
 /* present= and who it is, of the reply to a TOKEN_GET that was sent at `asked_us`. */
 void	tool_token_add(struct tool *, const struct store_reply *, uint64_t asked_us);

@@ -6,8 +6,8 @@
  * /sys/block.  What lies on a loop device is named with it when it is mounted.  Never touches the
  * mount itself: only names and the readlink(2) of /proc are looked at.
  */
-#ifndef S3B_SUPERVISOR_HOLDERS_H
-#define S3B_SUPERVISOR_HOLDERS_H
+#ifndef S3B_COMMON_HOLDERS_H
+#define S3B_COMMON_HOLDERS_H
 
 #include <stddef.h>
 

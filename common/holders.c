@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "supervisor/holders.h"
+#include "common/holders.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-
-#include "supervisor/guard.h"
 
 #define NAMED_MAX 8 /* more make the line longer, not clearer */
 
