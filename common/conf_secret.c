@@ -23,6 +23,7 @@
 #include "common/cleanup.h"
 #include "common/conf_priv.h"
 #include "common/durable.h"
+#include "common/envwipe.h"
 
 #define SECRET_FILE_MAX 65536
 
@@ -196,17 +197,6 @@ conf_forget_file_keys(struct conf *conf)
 		conf_wipe(&conf->access_id);
 }
 
-/* So that no child inherits it, and /proc/PID/environ does not show it either. */
-static void
-take_out_of_environment(const char *name)
-{
-	char *value = getenv(name);
-
-	if (value != NULL)
-		explicit_bzero(value, strlen(value));
-	unsetenv(name);
-}
-
 static int
 read_key_env(struct conf *conf, char **ret_error)
 {
@@ -218,7 +208,8 @@ read_key_env(struct conf *conf, char **ret_error)
 		    conf->access_key_env));
 	if (!conf_replace(&conf->access_key, key))
 		return (conf_fail(-ENOMEM, ret_error, "no memory"));
-	take_out_of_environment(conf->access_key_env);
+	/* So that no child inherits it, and /proc/PID/environ does not show it either. */
+	env_wipe(conf->access_key_env);
 	return (0);
 }
 
@@ -235,8 +226,8 @@ read_aws_env(struct conf *conf, char **ret_error)
 	    !conf_replace(&conf->access_key_env, "AWS_SECRET_ACCESS_KEY") ||
 	    (token != NULL && *token != '\0' && !conf_replace(&conf->access_token, token)))
 		return (conf_fail(-ENOMEM, ret_error, "no memory"));
-	take_out_of_environment("AWS_SECRET_ACCESS_KEY");
-	take_out_of_environment("AWS_SESSION_TOKEN");
+	env_wipe("AWS_SECRET_ACCESS_KEY");
+	env_wipe("AWS_SESSION_TOKEN");
 	return (0);
 }
 

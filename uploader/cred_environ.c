@@ -2,8 +2,8 @@
 /*
  * cred_environ.c -- the variables of the AWS tools.
  *
- * They are taken once, before there are threads.  Those that hold a secret are then wiped where they
- * lie, so that /proc/PID/environ of the uploader does not show them for its lifetime.
+ * They are taken once, before the thread that looks for keys starts.  Those that hold a secret are
+ * then wiped where they lie, so that /proc/PID/environ of the uploader does not show them for its lifetime.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 #include <bsd/string.h>
 
+#include "common/envwipe.h"
 #include "uploader/cred_priv.h"
 
 #include "uploader/guard.h"
@@ -58,7 +59,7 @@ cred_environ_take(struct cred_environ *ret_environ)
 		if ((env.value[i] = strdup(value)) == NULL)
 			return (-ENOMEM);
 		if (variable[i].secret)
-			explicit_bzero(value, strlen(value));
+			env_wipe(variable[i].name);
 	}
 	taken = true;
 	*ret_environ = env;

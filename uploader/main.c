@@ -114,6 +114,9 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	    (error = codec_open(env->conf, &up->codec, ret_error)) < 0 ||
 	    (error = open_store(up, ret_error)) < 0)
 		return (error);
+	/* The key was derived from it. */
+	if (env->conf->password != NULL)
+		explicit_bzero(env->conf->password, strlen(env->conf->password));
 	open_policies(up);
 	return (0);
 }
