@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/start.h"
 
-#include <bsd/readpassphrase.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,6 +23,7 @@
 #include "common/journal.h"
 #include "common/log.h"
 
+#include "supervisor/askpass.h"
 #include "supervisor/control.h"
 #include "supervisor/disk.h"
 #include "supervisor/handover.h"
@@ -129,18 +129,15 @@ lock_pid_file(struct super *s)
 static int
 ask_password(struct super *s)
 {
-	char buf[1024];
+	char *error = NULL;
+	int r;
 
 	if (s->conf->cipher == NULL || s->conf->password != NULL || s->conf->store_is_dir)
 		return (0);
-	if (readpassphrase("Password of the disk: ", buf, sizeof(buf), RPP_REQUIRE_TTY) == NULL ||
-	    buf[0] == '\0') {
-		super_fail(s, "encrypt: no password (passwordFile, or start it on a terminal)");
-		return (-ENOKEY);
-	}
-	s->conf->password = strdup(buf);
-	explicit_bzero(buf, sizeof(buf));
-	return (s->conf->password == NULL ? -ENOMEM : 0);
+	if ((r = askpass(s->conf->bucket, &s->conf->password, &error)) < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	return (r);
 }
 
 int
