@@ -40,6 +40,7 @@ struct warm;
 struct waiter {
 	STAILQ_ENTRY(waiter) link;
 	uint64_t req_id;
+	uint64_t after; /* shared.c: a fetch that began no later is too old for it */
 	uint32_t off, len;
 	uint16_t type; /* IPC_READ or IPC_WRITE */
 };
@@ -85,6 +86,7 @@ struct bop {
 	uint32_t part_off, part_len;	     /* the fetch asked for no more than this; 0: for all */
 	uint64_t retry_us;		     /* try a failed fetch or upload again */
 	uint64_t recorded[IPC_SUB_MAX / 64]; /* valid map of cur's last record; commit.c */
+	uint64_t fetch_id, fetched_id; /* shared.c: of the fetch under way, and of the last done */
 	uint32_t recorded_slot;
 	uint8_t recorded_flags;
 	uint8_t fetch, upload, merge; /* the three enums above */
@@ -199,6 +201,8 @@ struct cachemgr {
 	    part_bytes;	  /* fetch.c: parts of blocks are multiples of it; 0: whole blocks only */
 	bool send_passed; /* passed.c: not if somebody has asked for a delay */
 	bool drained, stopping, keep_dirty;
+	bool shared; /* sharedDiskMode: what is cached may be old */
+	uint64_t fetch_seq; /* the last fetch that began */
 	bool sync; /* blockCacheSync: writes go through although nobody has drained the disk */
 	bool checking;	/* conf debug: slots_check() after every busy turn */
 	bool room_made; /* a slot or a dirty place became free this turn */
@@ -287,6 +291,13 @@ void bop_set_dirty(struct cachemgr *, struct bop *);
 void bop_clear_dirty(struct cachemgr *, struct bop *);
 void dirty_count(struct cachemgr *, int change);	/* the only writer of cm.ndirty */
 void kick_queue(struct cachemgr *, struct bop_queue *); /* room_wait or hazard_wait, whole */
+
+/* ---- shared.c: sharedDiskMode ---- */
+/* May this request be answered from what is here? */
+bool shared_is_fresh(struct cachemgr *, const struct bop *, const struct waiter *);
+void shared_write_came(struct cachemgr *, struct bop *);
+bool shared_forget(struct cachemgr *, struct bop *);  /* the clean slot; false: it stays */
+bool shared_replace(struct cachemgr *, struct bop *); /* the clean slot by the base */
 
 /* ---- request.c: what the frontend asks for ---- */
 void request_handle(struct cachemgr *, const struct ipc_msg *);

@@ -121,11 +121,12 @@ fetch_try(struct cachemgr *cm, struct bop *b)
 	b->base = slot;
 	b->want_fetch = 0;
 	b->fetch = FETCH_INFLIGHT;
+	b->fetch_id = ++cm->fetch_seq;
 	m.slot = slot;
 	m.slot_gen = head_gen(cm_head(cm, slot));
 	if (b->fetch_ahead)
 		m.flags |= IPC_F_READAHEAD;
-	if (zero_get(&cm->tab, b->block) == ZERO_PRESENT)
+	if (!cm->shared && zero_get(&cm->tab, b->block) == ZERO_PRESENT)
 		m.flags |= IPC_F_PRESENT;
 	x = sched_start(cm, XFER_GET, &m);
 	MUST(x != NULL);
@@ -206,6 +207,8 @@ fetch_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 	b->drop_base = 0;
 	if (status == 0 && !drop && (m->flags & IPC_F_ZERO) == 0 && !note_arrived(cm, b, m))
 		status = -EIO;
+	if (status == 0 && !drop)
+		b->fetched_id = b->fetch_id;
 	if (status < 0) {
 		give_up_base(cm, b);
 		if (status == -EAGAIN) { /* the uploader died: another one gets it */
@@ -221,7 +224,9 @@ fetch_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		/* No object.  What is missing of a written block is zero. */
 		if (zero_get(&cm->tab, b->block) != ZERO_PENDING)
 			zero_change(cm, b->block, ZERO_ABSENT);
-		if (b->cur != b->base)
+		if (cm->shared && b->cur != b->base)
+			(void)shared_forget(cm, b);
+		if (b->cur != b->base && b->cur != IPC_NO_SLOT)
 			slot_set_flags(cm, b->cur, SLOT_F_ZBASE, 0);
 		give_up_base(cm, b);
 	} else {
@@ -254,6 +259,8 @@ merge_step(struct cachemgr *cm, struct bop *b)
 	if (b->merge == MERGE_NONE) {
 		if (b->fetch != FETCH_READY)
 			return (false);
+		if (shared_replace(cm, b))
+			return (true);
 		if (b->cur == IPC_NO_SLOT ||
 		    slot_valid_all(cm_slot(cm, b->cur), 0, cm->shm->nsub - 1) ||
 		    (head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE) != 0) {

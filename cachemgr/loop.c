@@ -183,12 +183,13 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 		landing_await(cm);
 	slots_open(cm);
 	lease_open(cm);
-	cm->sync = env->conf->cache_sync;
+	cm->shared = env->conf->shared_disk_mode;
+	cm->sync = env->conf->cache_sync || cm->shared;
 	settings_through(cm);
 	if ((r = expire_set(cm, env->conf->cache_timeout_us)) < 0)
 		return (r);
-	cm->survey_wanted =
-	    env->conf->list_blocks && atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
+	cm->survey_wanted = env->conf->list_blocks && !cm->shared &&
+			    atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
 	return (0);
 }
 

@@ -14,9 +14,12 @@
 
 /* Is a read of this piece a hit now? */
 static bool
-readable(struct cachemgr *cm, const struct bop *b, uint32_t off, uint32_t len)
+readable(struct cachemgr *cm, const struct bop *b, const struct waiter *w)
 {
-	uint32_t shift = cm->shm->sub_shift;
+	uint32_t shift = cm->shm->sub_shift, off = w->off, len = w->len;
+
+	if (!shared_is_fresh(cm, b, w))
+		return (false);
 
 	if (b->cur == IPC_NO_SLOT)
 		return (zero_reads_zero(zero_get(&cm->tab, b->block)));
@@ -53,7 +56,7 @@ new_slot(struct cachemgr *cm, struct bop *b)
 
 	if (slot == IPC_NO_SLOT)
 		return (-EAGAIN);
-	if (old == IPC_NO_SLOT && zero_reads_zero(zero_get(&cm->tab, b->block)))
+	if (old == IPC_NO_SLOT && !cm->shared && zero_reads_zero(zero_get(&cm->tab, b->block)))
 		zbase = SLOT_F_ZBASE;
 	slot_prepare(cm, slot, b->block);
 	/* The new one first: at no instant is the block without a linked slot (rebuild.c). */
@@ -176,7 +179,7 @@ request_serve(struct cachemgr *cm, struct bop *b)
 		if (w->type == IPC_WRITE) {
 			if (serve_write(cm, b, w, &status) == 0)
 				continue;
-		} else if (!readable(cm, b, w->off, w->len)) {
+		} else if (!readable(cm, b, w)) {
 			/* Another machine may be writing: its blocks do not fit to our cached ones. */
 			if (!cm->fenced) {
 				b->want_fetch = 1;
@@ -211,13 +214,17 @@ handle_block(struct cachemgr *cm, const struct ipc_msg *m)
 	w->off = m->off;
 	w->len = m->len;
 	w->type = m->type;
+	w->after = cm->fetch_seq;
 	STAILQ_INSERT_TAIL(&b->waiters, w, link);
+	if (cm->shared && m->type == IPC_WRITE)
+		shared_write_came(cm, b);
 	if (m->type == IPC_READ) {
 		bool ahead = b->fetch == FETCH_INFLIGHT && b->fetch_ahead;
 
 		b->fetch_ahead = 0; /* somebody waits now */
 		bop_kick(cm, b);
-		readahead_miss(cm, (uint32_t)m->block, ahead);
+		if (!cm->shared)
+			readahead_miss(cm, (uint32_t)m->block, ahead);
 	} else {
 		bop_kick(cm, b);
 	}

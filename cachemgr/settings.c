@@ -53,7 +53,7 @@ settings_change(struct cachemgr *cm, uint32_t key, uint64_t value)
 		cm->max_dirty_age_us = value;
 		return (0);
 	case CONF_blockCacheSync:
-		cm->sync = value != 0;
+		cm->sync = value != 0 || cm->shared;
 		settings_through(cm);
 		return (0);
 	case CONF_blockCacheTimeout:

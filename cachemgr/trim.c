@@ -91,7 +91,7 @@ trim_block(struct cachemgr *cm, uint32_t block)
 	 * The map first: a reader that still finds the slot reads the old bytes, one that does not
 	 * finds zeros; nobody falls between and asks the bucket.
 	 */
-	if (z != ZERO_ABSENT && z != ZERO_PENDING)
+	if (z != ZERO_PENDING && (z != ZERO_ABSENT || cm->shared))
 		zero_change(cm, block, ZERO_PENDING);
 	if (b != NULL) {
 		drop_slots(cm, b);
@@ -104,13 +104,14 @@ static void
 trim_map(struct cachemgr *cm, uint64_t block, uint64_t end)
 {
 	while (block < end) {
-		if ((block & 31) == 0 && end - block >= 32 &&
+		if (!cm->shared && (block & 31) == 0 && end - block >= 32 &&
 		    atomic_load_explicit(&cm->tab.zero[block >> 5], memory_order_relaxed) ==
 			UINT64_C(0x5555555555555555)) {
 			block += 32;
 			continue;
 		}
-		if (!zero_reads_zero(zero_get(&cm->tab, block)))
+		if (zero_get(&cm->tab, block) != ZERO_PENDING &&
+		    (cm->shared || !zero_reads_zero(zero_get(&cm->tab, block))))
 			zero_change(cm, (uint32_t)block, ZERO_PENDING);
 		block++;
 	}

@@ -95,7 +95,7 @@ upload_step(struct cachemgr *cm, struct bop *b)
 	b->upload = UP_INFLIGHT;
 	m.slot = b->up_slot;
 	m.slot_gen = head_gen(cm_head(cm, b->up_slot));
-	if (zero_get(&cm->tab, b->block) == ZERO_ABSENT)
+	if (!cm->shared && zero_get(&cm->tab, b->block) == ZERO_ABSENT)
 		m.flags |= IPC_F_ABSENT;
 	if ((head_flags(cm_head(cm, b->up_slot)) & SLOT_F_ZBASE) != 0)
 		m.flags |= IPC_F_ZBASE;

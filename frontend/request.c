@@ -209,7 +209,9 @@ piece_try(struct lane *l, struct piece *p, bool granted)
 	struct request *q = p->req;
 	int r;
 
-	if (q->kind != REQ_READ)
+	if (l->v->shared && !granted)
+		r = MISS; /* cachemgr/shared.c */
+	else if (q->kind != REQ_READ)
 		r = hit_write(l, &p->span, p->data, granted);
 	else if (q->data != NULL)
 		r = hit_copy(l, &p->span, p->data);
@@ -315,7 +317,7 @@ request_read(struct lane *l, struct fuse_req *fuse, uint64_t off, uint64_t len)
 	struct block_span sp;
 	struct request *q;
 
-	if (read_lane(l, off, len)) {
+	if (!v->shared && read_lane(l, off, len)) {
 		reply_lane(l, fuse, len);
 		return;
 	}
@@ -395,7 +397,7 @@ request_write(
 
 	sync |= atomic_load_explicit(&v->env->state->write_through, memory_order_relaxed) != 0;
 	while (r == HIT && span_next(&rest_off, &rest, bs, &sp)) {
-		r = hit_write(l, &sp, src + (len - rest - sp.len), false);
+		r = v->shared ? MISS : hit_write(l, &sp, src + (len - rest - sp.len), false);
 		hits += r == HIT;
 	}
 	if (hits > 0)

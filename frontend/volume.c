@@ -58,6 +58,7 @@ volume_open(struct volume *v, struct role_env *env)
 	if (c->size != 0 && c->size < v->size && v->size - c->size < shm->geo.block_size)
 		v->size = c->size;
 	v->read_only = c->read_only;
+	v->shared = c->shared_disk_mode;
 	v->direct_io = c->direct_io || c->shared_disk_mode;
 	v->uid = conf_is_set(c, CONF_uid) ? c->file_uid : getuid();
 	v->gid = conf_is_set(c, CONF_gid) ? c->file_gid : getgid();
@@ -124,6 +125,8 @@ is_hole(const struct volume *v, uint32_t block)
 	const struct ipc_slot *s = &v->table.slot[slot];
 	uint64_t h;
 
+	if (v->shared)
+		return (false);
 	if (slot == IPC_NO_SLOT)
 		return (sure && zero_reads_zero(zero_get(&v->table, block)));
 	/* Nothing is touched but the slot's own line, which stays mapped: no hazard is needed. */

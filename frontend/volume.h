@@ -39,6 +39,7 @@ struct volume {
 	const char	   *zeros;	/* FE_MAX_IO bytes */
 	uint64_t	    size;	/* bytes of the disk */
 	bool		    read_only;	/* by configuration; see volume_refuses_writes() */
+	bool		    shared;	/* other machines write, too: ask for everything */
 	bool		    direct_io;	/* the kernel keeps no pages of the file */
 	uid_t		    uid;
 	gid_t		    gid;

@@ -18,6 +18,7 @@
 #include "supervisor/heart.h"
 #include "supervisor/phase.h"
 #include "supervisor/super.h"
+#include "supervisor/token.h"
 
 #include "supervisor/guard.h"
 
@@ -96,13 +97,14 @@ lease_json(const struct super *s)
 static json_t *
 disk_json(const struct super *s)
 {
-	static const char *const fence[] = {"none", "weak", "strong"};
+	static const char *const fence[] = {"none", "weak", "strong", "shared"};
 	const struct shm_geometry *g = &s->shm.geo;
+	unsigned f = s->token.value == TOKEN_SHARED ? 3 : s->token.fence;
 
 	return (json_pack("{s:s, s:I, s:I, s:I, s:s, s:b, s:s, s:o}", "bucket", s->conf->bucket,
 	    "size", (json_int_t)s->size, "blockSize", (json_int_t)g->block_size, "blocks",
 	    (json_int_t)g->nblocks, "file", s->file, "readOnly", s->conf->read_only, "fence",
-	    fence[s->token.fence < 3 ? s->token.fence : 0], "leaseSec", lease_json(s)));
+	    fence[f < 4 ? f : 0], "leaseSec", lease_json(s)));
 }
 
 static json_t *
