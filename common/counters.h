@@ -13,10 +13,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "common/histogram.h"
+
 struct counters {
 #define CTR(field, unit, level, text) _Atomic uint64_t field;
 #include "common/counters.def"
 #undef CTR
+	struct histogram hist[HIST_COUNT]; /* behind what ctr_value() counts through */
 };
 
 enum {

@@ -23,6 +23,7 @@
 #include "common/counters.h"
 #include "common/inject.h"
 #include "common/log.h"
+#include "common/timeutil.h"
 #include "common/role.h"
 
 #include "frontend/hit.h"
@@ -34,6 +35,17 @@
 #define MADV_POPULATE_READ 22
 #endif
 #define COPY_MOST (16u << 10) /* above it, copying costs more than mapping */
+
+_Thread_local uint64_t reply_began_us;
+
+static void
+took(struct volume *v, enum histogram_id id)
+{
+	uint64_t now = now_us();
+
+	if (reply_began_us != 0 && now >= reply_began_us)
+		hist_add(&v->env->counters->hist[id], now - reply_began_us);
+}
 
 void
 reply_error(struct volume *v, struct fuse_req *fuse, int error)
@@ -48,6 +60,7 @@ count_sent(struct volume *v, int sent, uint64_t len)
 	if (sent == 0) {
 		ctr_inc(v->env->counters, read_ops);
 		ctr_add(v->env->counters, read_bytes, len);
+		took(v, HIST_READ);
 	} else if (sent != -ENOENT) { /* ENOENT: the user did not wait for it */
 		/* EFAULT: the disk under the cache; the kernel has answered EIO for us. */
 		ctr_inc(v->env->counters, io_errors);
@@ -122,6 +135,7 @@ reply_done(struct volume *v, struct fuse_req *fuse, enum reply_kind kind, uint64
 	if (kind == REQ_FLUSH) {
 		ctr_inc(c, flush_ops);
 		(void)fuse_reply_err(fuse, 0);
+		took(v, HIST_FLUSH);
 		return;
 	}
 	atomic_fetch_add(&v->env->state->acked_seq, 1);
@@ -130,6 +144,7 @@ reply_done(struct volume *v, struct fuse_req *fuse, enum reply_kind kind, uint64
 		ctr_inc(c, write_ops);
 		ctr_add(c, write_bytes, len);
 		(void)fuse_reply_write(fuse, len);
+		took(v, HIST_WRITE);
 	} else {
 		ctr_inc(c, trim_ops);
 		(void)fuse_reply_err(fuse, 0);

@@ -15,6 +15,9 @@ struct fuse_req;
 struct lane;
 struct volume;
 
+/* When the request that this thread is about was read from the kernel; for its latency. */
+extern _Thread_local uint64_t reply_began_us;
+
 enum reply_kind { REQ_READ, REQ_WRITE, REQ_TRIM, REQ_FLUSH };
 
 void reply_error(struct volume *, struct fuse_req *, int error);	/* -errno */

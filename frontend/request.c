@@ -55,6 +55,7 @@ struct request {
 	struct iobuf *buf;     /* data lies in it; owned */
 	char *mem;	       /* or in this; owned */
 	uint64_t held_us;      /* throttled since */
+	uint64_t began_us;     /* reply_began_us of the thread that made it */
 	_Atomic uint32_t open; /* pieces not done; + 1 while being made */
 	_Atomic int error;     /* 0 or -errno, the first one */
 	uint32_t npieces, room;
@@ -88,6 +89,7 @@ request_new(
 	q->len = len;
 	q->room = room;
 	q->open = 1;
+	q->began_us = reply_began_us;
 	return (q);
 }
 
@@ -113,6 +115,7 @@ held_long_enough(void *arg)
 	struct request *q = arg;
 
 	ctr_add(q->v->env->counters, throttled_us, now_us() - q->held_us);
+	reply_began_us = q->began_us;
 	reply_done(q->v, q->fuse, q->kind, q->len);
 	request_free(q);
 }
@@ -143,6 +146,7 @@ request_finish(struct lane *l, struct request *q)
 {
 	int error = atomic_load(&q->error);
 
+	reply_began_us = q->began_us;
 	if (error < 0) {
 		reply_error(q->v, q->fuse, error);
 		request_free(q);

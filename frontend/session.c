@@ -28,11 +28,13 @@
 
 #include "common/blockmath.h"
 #include "common/log.h"
+#include "common/timeutil.h"
 #include "common/role.h"
 
 #include "frontend/fuse_ops.h"
 #include "frontend/hit.h"
 #include "frontend/iobuf.h"
+#include "frontend/reply.h"
 #include "frontend/resume.h"
 #include "frontend/volume.h"
 #include "frontend/guard.h"
@@ -113,6 +115,7 @@ serve_one(struct worker *w)
 	}
 	if (resume_saw_request(v, w->lane.buf->mem, (size_t)n))
 		return (true);
+	reply_began_us = now_us();
 	fb.size = (size_t)n;
 	fb.mem = w->lane.buf->mem;
 	fuse_session_process_buf(v->se, &fb);

@@ -25,6 +25,8 @@ $(ZSHCOMPDIR)/_s3backerd
 $(SYSUSERSDIR)/s3backerd.conf
 $(DOCDIR)/README.md
 $(DOCDIR)/examples/s3backer.conf
+$(DOCDIR)/examples/s3backer.rules.yml
+$(DOCDIR)/examples/s3backer.json
 endef
 
 install: programs scripts systemd-units completion
@@ -44,7 +46,8 @@ install: programs scripts systemd-units completion
 	$(Q)ln -sf s3backerd $(DESTDIR)$(BASHCOMPDIR)/s3backerctl
 	$(Q)$(INSTALL) -m 644 $(B)/completion/s3backer.zsh $(DESTDIR)$(ZSHCOMPDIR)/_s3backerd
 	$(Q)$(INSTALL) -m 644 README.md $(DESTDIR)$(DOCDIR)
-	$(Q)$(INSTALL) -m 644 etc/s3backer.conf $(DESTDIR)$(DOCDIR)/examples
+	$(Q)$(INSTALL) -m 644 etc/s3backer.conf etc/prometheus/s3backer.rules.yml \
+		etc/grafana/s3backer.json $(DESTDIR)$(DOCDIR)/examples
 
 # Your own configuration in /etc and the cache files stay.
 uninstall:

@@ -37,6 +37,7 @@
 #include "supervisor/set.h"
 #include "supervisor/sizes.h"
 #include "supervisor/start.h"
+#include "supervisor/scrape.h"
 #include "supervisor/storetool.h"
 #include "supervisor/super.h"
 #include "supervisor/token.h"
@@ -459,6 +460,7 @@ disk_end(struct super *s)
 	command_drop_all(s);
 	if (s->control != NULL)
 		(void)unlink(s->paths.sock);
+	scrape_remove(s);
 	pidlock_drop(s->paths.pid, &s->pid_fd);
 	if (s->was_running)
 		log_event(EVENT_STOPPED, LEVEL_INFO, "stopped: left_dirty_bytes=%llu",

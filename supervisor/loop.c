@@ -27,6 +27,7 @@
 #include "supervisor/mirror.h"
 #include "supervisor/notify.h"
 #include "supervisor/phase.h"
+#include "supervisor/scrape.h"
 #include "supervisor/set.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
@@ -139,6 +140,17 @@ sleep_and_dispatch(struct super *s, struct watch_set *w, uint64_t deadline)
 			w->watch[i].ready(s, w->watch[i].arg, w->fd[i].revents);
 }
 
+/* Of a disk that goes on from another s3backerd; at a start it is open already, or there was none. */
+static void
+open_metrics(struct super *s)
+{
+	char *error = NULL;
+
+	if (scrape_open(s, &error) < 0)
+		log_warn("%s", error != NULL ? error : "metricsListen: out of memory");
+	free(error);
+}
+
 int
 super_run(struct super *s)
 {
@@ -147,6 +159,7 @@ super_run(struct super *s)
 
 	if (s->phase == PHASE_ROLES && bury_start_all(s) < 0 && s->phase < PHASE_ENDING)
 		s->phase = PHASE_ENDING;
+	open_metrics(s);
 	bury_children(s); /* who died while one of us followed the other */
 	while (s->phase != PHASE_OVER) {
 		uint64_t now = now_us(), deadline;
@@ -158,6 +171,7 @@ super_run(struct super *s)
 		deadline = min_u64(deadline, helper_timers(s, now));
 		deadline = min_u64(deadline, scrub_timers(s, now));
 		deadline = min_u64(deadline, mirror_timers(s, now));
+		deadline = min_u64(deadline, scrape_timers(s, now));
 		deadline = min_u64(deadline, control_timers(s, now));
 		deadline = min_u64(deadline, notify_timers(s, now));
 		if (s->phase == PHASE_OVER)
@@ -166,6 +180,7 @@ super_run(struct super *s)
 		watch_own(s, &w);
 		bury_watch(s, &w);
 		control_watch(s, &w);
+		scrape_watch(s, &w);
 		sleep_and_dispatch(s, &w, deadline);
 	}
 	return (s->fail != NULL ? -EIO : 0);
@@ -184,6 +199,7 @@ super_close(struct super *s)
 {
 	mirror_close(s);
 	control_close(&s->control);
+	scrape_close(s);
 	vault_close(&s->vault);
 	shm_detach(&s->shm);
 	close_fd(&s->handed.cache);

@@ -32,6 +32,7 @@
 #include "supervisor/mount.h"
 #include "supervisor/pidlock.h"
 #include "supervisor/spawn.h"
+#include "supervisor/scrape.h"
 #include "supervisor/super.h"
 
 #include "supervisor/guard.h"
@@ -176,6 +177,18 @@ open_control(struct super *s)
 	return (r);
 }
 
+static int
+open_scrape(struct super *s)
+{
+	char *error = NULL;
+	int r = scrape_open(s, &error);
+
+	if (r < 0)
+		super_fail(s, "%s", error != NULL ? error : strerror(-r));
+	free(error);
+	return (r);
+}
+
 /* The same for a disk that is mounted already. */
 static int
 preflight_inherited(struct super *s)
@@ -198,7 +211,7 @@ preflight(struct super *s)
 	if ((r = lock_pid_file(s)) < 0 || (r = check_programs(s)) < 0 || (r = check_user(s)) < 0 ||
 	    (r = check_privilege(s)) < 0 || (r = open_fuse(s)) < 0 ||
 	    (r = settle_mount_point(s)) < 0 || (r = start_read_secrets(s)) < 0 ||
-	    (r = open_control(s)) < 0)
+	    (r = open_control(s)) < 0 || (r = open_scrape(s)) < 0)
 		return (r);
 	return (0);
 }
@@ -319,10 +332,6 @@ log_notes(struct super *s)
 {
 	for (const char *const *n = conf_notes(s->conf); *n != NULL; n++)
 		log_info("%s", *n);
-	if (s->conf->metrics_listen != NULL)
-		start_report_note(s,
-		    "metricsListen: not in this version; s3backerctl metrics prints "
-		    "the same");
 }
 
 /* What "auto" means is settled here, because the roles do not have our stderr. */

@@ -83,6 +83,16 @@ state_and_why(const struct super *s, char *why, size_t len)
 	return (disk_state_name(state));
 }
 
+bool
+status_healthy(const struct super *s)
+{
+	char why[512];
+	const char *state = state_and_why(s, why, sizeof(why));
+
+	return (s->phase == PHASE_RUNNING && strcmp(state, "degraded") != 0 &&
+		strcmp(state, "fenced") != 0);
+}
+
 /* How long we may still write without asking again; 0: not now.  Only where a lease is kept. */
 static json_t *
 lease_json(const struct super *s)

@@ -42,6 +42,7 @@ struct conf;
 struct control;
 struct letter;
 struct mirror;
+struct scrape;
 struct super;
 struct vault;
 
@@ -183,6 +184,7 @@ struct super {
 	struct helper	 helper;
 	struct control	*control;
 	struct mirror	*mirror;	/* NULL: not begun */
+	struct scrape	*scrape;	/* metricsListen; NULL: not served */
 
 	struct ipc_ring_end to_cm, from_cm;
 	struct pending_list pending;

@@ -37,6 +37,7 @@ struct deletion {
 	bool twice; /* IPC_F_VERIFY: once more when nothing of a predecessor can land */
 	uint32_t chunk[STORE_DELETE_MAX];
 	unsigned nchunk;
+	uint64_t chunk_us; /* when it was first asked for */
 	struct store_op many;
 	/* one by one */
 	struct store_op *single; /* [SINGLE_AT_ONCE] */
@@ -58,6 +59,7 @@ static bool
 next_chunk(struct deletion *d)
 {
 	d->nchunk = 0;
+	d->chunk_us = now_us();
 	while (d->at_run < d->nruns && d->nchunk < STORE_DELETE_MAX) {
 		struct run *r = &d->run[d->at_run];
 
@@ -97,6 +99,7 @@ chunk_done(struct deletion *d)
 
 	work_succeeded(w);
 	ctr_inc(w->up->env->counters, delete_ok);
+	hist_add(&w->up->env->counters->hist[HIST_DELETE], now_us() - d->chunk_us);
 	ctr_add(w->up->env->counters, delete_keys, d->nchunk);
 	w->retry = (struct retry){0};
 	/* A DELETE that lands late would take a block with it that is written meanwhile. */

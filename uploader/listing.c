@@ -24,6 +24,7 @@ struct listing {
 	struct store_op op;
 	uint64_t first, count; /* the run that is growing */
 	struct timer wait;
+	uint64_t page_us; /* when the page was first asked for */
 };
 
 static void
@@ -92,7 +93,11 @@ on_block(struct store_op *op, uint32_t block, const uint8_t *etag)
 static void
 list_attempt(struct work *w)
 {
-	store_submit(w->up->store, &((struct listing *)w)->op);
+	struct listing *l = (struct listing *)w;
+
+	if (l->page_us == 0)
+		l->page_us = now_us();
+	store_submit(w->up->store, &l->op);
 }
 
 static void
@@ -119,7 +124,9 @@ list_done(struct store_op *op)
 	}
 	work_succeeded(&l->w);
 	ctr_inc(c, list_ok);
+	hist_add(&c->hist[HIST_LIST], now_us() - l->page_us);
 	l->w.retry = (struct retry){0};
+	l->page_us = 0;
 	if (op->reply.more) {
 		list_next(l);
 		return;

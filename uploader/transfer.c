@@ -169,6 +169,7 @@ get_done(struct store_op *op)
 	work_succeeded(&t->w);
 	ctr_inc(c, get_ok);
 	ctr_add(c, get_us, now_us() - t->w.begun_us);
+	hist_add(&c->hist[HIST_GET], now_us() - t->w.begun_us);
 	if (r->fail == FAIL_ABSENT) {
 		work_done(&t->w, 0, IPC_F_ZERO, 0, NULL);
 		return;
@@ -195,6 +196,7 @@ put_finish(struct work *w)
 	ctr_inc(c, put_ok);
 	ctr_add(c, put_bytes, t->payload.len);
 	ctr_add(c, put_us, now_us() - w->begun_us);
+	hist_add(&c->hist[HIST_PUT], now_us() - w->begun_us);
 	work_done(w, 0, IPC_F_HASCRC, t->payload.crc, t->put_etag);
 }
 
@@ -257,6 +259,7 @@ put_done(struct store_op *op)
 	if (op->kind == STORE_DELETE) {
 		ctr_inc(w->up->env->counters, delete_ok);
 		ctr_inc(w->up->env->counters, delete_keys);
+		hist_add(&w->up->env->counters->hist[HIST_DELETE], now_us() - w->begun_us);
 	}
 	memcpy(t->put_etag, r->etag, sizeof(t->put_etag));
 	if ((!w->unknown && !r->unknown) || INJECT_FAIL("mutate.p2-last-answer-wins"))

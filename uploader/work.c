@@ -63,6 +63,33 @@ count_retry(struct work *w, bool given_up)
 	}
 }
 
+static void
+count_cause(struct counters *c, enum fail f)
+{
+	switch (f) {
+	case FAIL_THROTTLED:
+		ctr_inc(c, retry_throttled);
+		break;
+	case FAIL_BAD_REPLY:
+		ctr_inc(c, retry_bad_reply);
+		break;
+	case FAIL_CLOCK:
+		ctr_inc(c, retry_clock);
+		break;
+	case FAIL_REGION:
+		ctr_inc(c, retry_region);
+		break;
+	case FAIL_EXPIRED:
+	case FAIL_DENIED:
+	case FAIL_PERMANENT:
+		ctr_inc(c, retry_denied);
+		break;
+	default:
+		ctr_inc(c, retry_transient);
+		break;
+	}
+}
+
 static const struct retry_policy *
 policy(const struct work *w)
 {
@@ -209,6 +236,8 @@ work_failed(struct work *w, const struct store_reply *r)
 	again = r->fail != FAIL_DATA && !up->leaving &&
 		retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
 	count_retry(w, !again);
+	if (again)
+		count_cause(up->env->counters, r->fail);
 	if (r->healed && again)
 		pause = 0;
 	else
