@@ -218,8 +218,10 @@ copy_from(const struct lane *l, unsigned first, char *dst)
 		const char *p = l->iov[i].iov_base;
 		size_t len = l->iov[i].iov_len;
 
-		/* Not memcpy from the mapping: a bad disk is to be an error, not SIGBUS. */
-		if (volume_in_cache(v, p))
+		/* Not memcpy from a mapped file: a bad disk is to be an error, not SIGBUS. */
+		if (v->memory != NULL && volume_in_cache(v, p))
+			memcpy(dst, p, len);
+		else if (volume_in_cache(v, p))
 			error = read_fully(v->cache_fd, dst, len, (uint64_t)(p - v->map));
 		else
 			memset(dst, 0, len);
@@ -265,6 +267,17 @@ put_bytes(const struct volume *v, uint32_t slot, const struct put *p)
 	uint64_t left[3] = {p->fill_head, p->sp->len, p->fill_tail};
 	const char *src = p->src;
 
+	if (v->memory != NULL) {
+		char *to = v->memory + at;
+
+		memset(to, 0, p->fill_head);
+		if (src != NULL)
+			memcpy(to + p->fill_head, src, p->sp->len);
+		else
+			memset(to + p->fill_head, 0, p->sp->len);
+		memset(to + p->fill_head + p->sp->len, 0, p->fill_tail);
+		return (0);
+	}
 	while (left[0] + left[1] + left[2] > 0) {
 		struct iovec iov[3];
 		int n = 0;

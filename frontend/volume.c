@@ -2,6 +2,7 @@
 #include "frontend/volume.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -23,6 +24,7 @@ static int
 map_cache(struct volume *v, const struct shm *shm)
 {
 	struct stat st;
+	int seals, prot = PROT_READ;
 	void *p;
 
 	v->map_len = shm_slot_off(shm, shm->geo.nslots);
@@ -30,10 +32,15 @@ map_cache(struct volume *v, const struct shm *shm)
 		return (-errno);
 	if ((uint64_t)st.st_size < v->map_len)
 		return (-EPROTO);
-	p = mmap(NULL, v->map_len, PROT_READ, MAP_SHARED | MAP_NORESERVE, v->cache_fd, 0);
+	/* Memory that nobody can cut off: no disk under it, so no SIGBUS. */
+	seals = fcntl(v->cache_fd, F_GET_SEALS);
+	if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
+		prot |= PROT_WRITE;
+	p = mmap(NULL, v->map_len, prot, MAP_SHARED | MAP_NORESERVE, v->cache_fd, 0);
 	if (p == MAP_FAILED)
 		return (-errno);
 	v->map = p;
+	v->memory = (prot & PROT_WRITE) != 0 ? p : NULL;
 	p = mmap(NULL, FE_MAX_IO, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return (-errno);
@@ -78,7 +85,7 @@ volume_close(struct volume *v)
 		(void)munmap((void *)(uintptr_t)v->map, v->map_len);
 	if (v->zeros != NULL)
 		(void)munmap((void *)(uintptr_t)v->zeros, FE_MAX_IO);
-	v->map = v->zeros = NULL;
+	v->map = v->zeros = v->memory = NULL;
 }
 
 int

@@ -3,7 +3,7 @@
  * volume.h -- the disk as the frontend sees it: its size, its cache, and what all threads share.
  *
  * Process:  frontend.      Threads:  made before they start; afterwards read-only but for atomics.
- * Owns:     the read-only mapping of the cache file and the area of zeros.
+ * Owns:     the mapping of the cache (read-only if it is a file) and the area of zeros.
  * Errors:   0 or -errno; volume_open() has then told the supervisor nothing yet.
  */
 #ifndef S3B_FRONTEND_VOLUME_H
@@ -35,6 +35,7 @@ struct volume {
 	struct throttle	   *throttle;	/* replies that wait for their time */
 	int		    cache_fd;	/* bytes of the slots; borrowed from env */
 	const char	   *map;	/* the same, read-only: replies are sent from here */
+	char		   *memory;	/* the same, writable, of a cache in memory; else NULL */
 	uint64_t	    map_len;
 	const char	   *zeros;	/* FE_MAX_IO bytes */
 	uint64_t	    size;	/* bytes of the disk */
