@@ -296,7 +296,9 @@ open_file(
 		    c->cache_file, strerror(errno)));
 	if (!lock_file(cf->fd))
 		return (refuse(why, why_len, -EBUSY,
-		    "%s: cache file is in use by another running disk", c->cache_file));
+		    "%s: cache file is in use by another running disk (give each disk a "
+		    "blockCacheFile of its own)",
+		    c->cache_file));
 	if (fstat(cf->fd, &st) < 0)
 		return (-errno);
 	if (!S_ISREG(st.st_mode))

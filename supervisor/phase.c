@@ -2,6 +2,7 @@
 #include "supervisor/phase.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "ipc/shm.h"
 #include "ipc/state.h"
 
+#include "common/bar.h"
 #include "common/conf.h"
 #include "common/holders.h"
 #include "common/log.h"
@@ -103,6 +105,20 @@ start_ready(struct super *s, uint32_t proc)
 		mount_and_serve(s);
 }
 
+/* The machine went down, or the disk was stopped with --keep-dirty, before the bucket had all. */
+static void
+note_leftovers(struct super *s)
+{
+	uint64_t bytes = status_dirty_bytes(s);
+	char text[160], a[24];
+
+	if (bytes == 0 || s->letter != NULL)
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "%s that the last run left in the cache file are being uploaded", bar_bytes(bytes, a));
+	start_report_note(s, text);
+}
+
 void
 phase_probed(struct super *s, int err)
 {
@@ -125,6 +141,7 @@ phase_probed(struct super *s, int err)
 	(void)atomic_compare_exchange_strong(
 	    &shm_state(&s->shm)->disk_state, &starting, DISK_RUNNING);
 	log_event(EVENT_READY, LEVEL_INFO, "the disk is ready: file=%s", s->file);
+	note_leftovers(s);
 	start_report_success(s);
 	control_restarted(s);
 	notify_keep(s);

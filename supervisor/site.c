@@ -3,6 +3,7 @@
 
 #include <bsd/string.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/durable.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 
@@ -192,6 +194,8 @@ site_close(struct site *w, bool keep_token)
 		storetool_close(&w->tool);
 		if ((r = storetool_open(&w->tool, w->s->vault, false, &error)) == 0)
 			r = token_drop(w->s, &w->tool, &error);
+		if (r == 0)
+			(void)durable_unlink(AT_FDCWD, w->s->paths.state);
 		if (r < 0)
 			(void)site_complain(r, "the mount token could not be removed: %s",
 			    error != NULL ? error : strerror(-r));

@@ -140,6 +140,7 @@ struct token {				/* the mount token of this disk, see token.h */
 	unsigned	fence;		/* FENCE_ */
 	char		instance[33];
 	bool		taken_over;	/* it was ours before this start */
+	bool		noted;		/* the state file was there before this start */
 	bool		unclean;	/* somebody's was there when this start took it */
 	uint64_t	asked_us;	/* CLOCK_BOOTTIME just before it was confirmed; 0: not yet */
 	uint64_t	looked_us;	/* and before we looked whether somebody has it */

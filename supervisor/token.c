@@ -198,6 +198,19 @@ keep_etag(const char *text, uint8_t ret_etag[16])
 			ret_etag[i] = (uint8_t)byte;
 }
 
+/* It could look for a token and not write one. */
+static int
+refuse_write(int err, char **ret_error)
+{
+	char *why = *ret_error;
+
+	(void)refuse(err, ret_error,
+	    "cannot write the mount token: %s; with a key that may only read: readOnly = yes",
+	    why != NULL ? why : strerror(-err));
+	free(why);
+	return (err);
+}
+
 /* replace: over what `h` describes.  1: somebody was faster. */
 /*
  * Is the token that we have just taken ours alone?  Without conditional PUT somebody else may have
@@ -243,6 +256,8 @@ put_token(
 	else
 		r = storetool_ask(t, ASK_LIMIT_US, ret_error, "token-take token=%08x body=%s",
 		    s->token.value, body);
+	if (r == -EPERM || r == -EACCES)
+		return (refuse_write(r, ret_error));
 	if (r != 0)
 		return (r);
 	(void)storetool_value(t->answer, "fence", fence, sizeof(fence));
@@ -373,7 +388,8 @@ token_acquire(struct super *s, struct storetool *t, const struct held *known, ch
 		return (0); /* T4 */
 	if (conf->shared_disk_mode && h.value == TOKEN_SHARED)
 		return (join_shared(s));
-	if (noted.instance[0] != '\0')
+	s->token.noted = noted.instance[0] != '\0';
+	if (s->token.noted)
 		(void)strlcpy(s->token.instance, noted.instance, sizeof(s->token.instance));
 	else
 		make_instance(s->token.instance);
@@ -429,7 +445,9 @@ token_drop(struct super *s, struct storetool *t, char **ret_error)
 	if (storetool_number(t->answer, "dropped", 10) == 0)
 		log_warn("the mount token in the bucket is not ours any more; left as it is");
 	s->token.value = 0;
-	(void)durable_unlink(AT_FDCWD, s->paths.state);
+	/* A start that failed leaves what another disk with the same cache file may need: T2. */
+	if (s->was_running || !s->token.noted)
+		(void)durable_unlink(AT_FDCWD, s->paths.state);
 	return (0);
 }
 
