@@ -42,7 +42,8 @@ struct ipc_state {
 	/* cachemgr: the lease; CLOCK_BOOTTIME us until which we may write, 0 = no lease is kept */
 	_Atomic uint64_t token_until;
 	_Atomic uint32_t fenced;     /* 1: the token is somebody else's; nothing is written any more */
-	_Atomic uint32_t dirty_full;		 /* 1: a clean slot may not become dirty by a hit */
+	/* 1: a clean slot may not become dirty by a hit; one per writer can, before this is seen */
+	_Atomic uint32_t dirty_full;
 	_Atomic uint32_t write_through;		 /* 1: drained; a write waits for the bucket */
 	_Atomic uint32_t cache_broken;		 /* 1: it cannot be committed to; 2: and says so */
 
