@@ -35,10 +35,11 @@ s3() { # s3 METHOD PATH [CURL OPTIONS]: of the bucket
 	curl -sS --noproxy '*' --max-time 60 -X "$1" --aws-sigv4 aws:amz:us-east-1:s3 --user "$ID:$SECRET" \
 	    -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "${@:3}" "$S3_URL/$S3_BUCKET$2"
 }
+escape() { jq -rn --arg s "$1" '$s | @uri'; } # this curl signs the query as it stands
 server_keys() { # the names below our directory, PREFIX taken as the tests know it
 	local after= page
 	while :; do
-		page=$(s3 GET "/?list-type=2&prefix=$space/${1:-}${after:+&start-after=$after}")
+		page=$(s3 GET "/?list-type=2&prefix=$(escape "$space/${1:-}")${after:+&start-after=$(escape "$after")}")
 		grep -o '<Key>[^<]*' <<<"$page" | cut -c6- | sed "s,^$space/,,"
 		grep -q '<IsTruncated>true' <<<"$page" || break
 		after=$(grep -o '<Key>[^<]*' <<<"$page" | tail -n 1 | cut -c6-)
