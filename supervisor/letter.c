@@ -272,7 +272,8 @@ letter_receive(int fd, struct letter *ret)
 		len = strlen(text);
 		ret->json = json_loadb(text, len, 0, NULL);
 		if ((size_t)n > len) {
-			ret->conf_len = (size_t)n - len - 1;
+			/* It is text; behind a NUL in it there would be no memory to be wiped. */
+			ret->conf_len = strnlen(text + len + 1, (size_t)n - len - 1);
 			ret->conf = strndup(text + len + 1, ret->conf_len);
 		}
 		if (number(ret->json, "letter") == LETTER_VERSION)
