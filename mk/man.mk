@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 #
-# Manual pages.  The key lists of s3backer.conf(5) come from common/conf_keys.def.
+# Manual pages.  The key lists of s3backer.conf(5) come from common/conf_keys.def, the list of
+# s3backer-metrics(7) from common/counters.def and supervisor/metrics.c.
 #
 #   make man-tables      rewrites them
 #   make lint-man        are they up to date, does mandoc like the pages
@@ -9,10 +10,12 @@ man_pages := $(wildcard man/*.[1-9])
 
 man-tables:
 	$(Q)man/gen-conf-table
+	$(Q)man/gen-metrics-table
 
 # Cross references between our own pages are not installed here, so only warnings count.
 lint-man:
 	$(Q)man/gen-conf-table --check
+	$(Q)man/gen-metrics-table --check
 	$(Q)if command -v mandoc >/dev/null; then mandoc -Tlint -Wwarning $(man_pages); \
 		else echo "  (no mandoc: pages not checked)"; fi
 
