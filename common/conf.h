@@ -83,6 +83,7 @@ struct conf {
 	uint32_t	 compress_alg;	/* enum conf_compress; deflate if only encrypt is given */
 	int32_t		 compress_level;
 	char		*cipher;	/* name on the wire, AES-128-CBC; NULL: no encryption */
+	bool		 gcm;		/* cipher is AES-256-GCM, with a key object */
 	uint32_t	 cipher_key_len;	/* natural key length of the cipher */
 
 	struct conf_private *priv;

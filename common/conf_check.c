@@ -178,6 +178,10 @@ check_crypto(const struct conf *conf, char **ret_error)
 {
 	if (conf->password != NULL && conf->password_file != NULL)
 		FAIL(passwordFile, "contradicts password (one of the two)");
+	if (conf->key_object != NULL && !conf->gcm)
+		FAIL(keyObject, "means nothing without AES-256-GCM (encrypt = AES-256-GCM)");
+	if (conf->gcm && conf->store_is_dir)
+		FAIL(encrypt, "a directory cannot hold AES-256-GCM (a bucket)");
 	if (conf->cipher != NULL)
 		return (0);
 	/* Who gives a password believes that the data are encrypted. */

@@ -23,6 +23,8 @@
 #include "common/cleanup.h"
 #include "common/conf_priv.h"
 
+#define GCM "AES-256-GCM" /* ours: s3backer-gcm(5) */
+
 #define CONF_CIPHER(name, aliases, algo, key_len, block_len) {name, aliases, key_len},
 static const struct {
 	const char *name, *aliases;
@@ -43,6 +45,7 @@ conf_derived_clear(struct conf *conf)
 	conf_wipe(&conf->store_dir);
 	conf_wipe(&conf->base_url);
 	conf_wipe(&conf->cipher);
+	conf->gcm = false;
 	conf->store_is_dir = conf->use_vhost = conf->use_tls = false;
 	conf->compress_alg = CONF_COMPRESS_NONE;
 	conf->compress_level = CONF_LEVEL_DEFAULT;
@@ -276,6 +279,19 @@ is_word_of(const char *word, const char *words)
 }
 
 static int
+derive_gcm(struct conf *conf, char **ret_error)
+{
+	if (conf->key_length != 0)
+		return (conf_fail_key(
+		    conf, CONF_keyLength, ret_error, "means nothing with " GCM " (leave it out)"));
+	if (!conf_replace(&conf->cipher, GCM))
+		return (conf_fail(-ENOMEM, ret_error, "no memory"));
+	conf->gcm = true;
+	conf->cipher_key_len = 32;
+	return (0);
+}
+
+static int
 derive_encrypt(struct conf *conf, char **ret_error)
 {
 	static const char *const compress_names[] = {"", "deflate,", "zstd,"};
@@ -286,12 +302,14 @@ derive_encrypt(struct conf *conf, char **ret_error)
 		return (0);
 	if (*arg == '\0')
 		arg = ciphers[0].name;
+	if (strcasecmp(arg, GCM) == 0)
+		return (derive_gcm(conf, ret_error));
 	for (i = 0; i < n; i++)
 		if (strcasecmp(arg, ciphers[i].name) == 0 || is_word_of(arg, ciphers[i].aliases))
 			break;
 	if (i == n)
 		return (conf_fail_key(conf, CONF_encrypt, ret_error,
-		    "cipher \"%.60s\" is not known (AES-128-CBC, AES-192-CBC, AES-256-CBC; "
+		    "cipher \"%.60s\" is not known (AES-128-CBC, AES-256-CBC, AES-256-GCM; "
 		    "others: s3backer.conf(5))",
 		    arg));
 	if (!conf_replace(&conf->cipher, ciphers[i].name))

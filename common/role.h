@@ -28,6 +28,9 @@
  *	keys			ok [source= id= expires=]: what signs, never the secret
  *	sample			a few objects, looked at and not read:
  *				ok looked= bytes= largest= mixed=0|1 encoding=
+ *				[key=] [newkey=1]	AES-256-GCM: the key object; there is none yet
+ *	key-make		a key object for a new disk: ok key=
+ *	rekey password=		the key object under another password: ok
  *	token-get		ok present=0|1 token=%08x etag= host= since= boot= pid= instance=
  *	token-take token=%08x body=...  create, only if absent where the store can:
  *				ok fence=strong|weak|none etag=   or   held + fields of token-get

@@ -2,7 +2,7 @@
 /*
  * cmd_daemon.c -- what s3backerd does for a disk that does not run here: it has uploaders, and so
  * the network and the keys.  `mounted-flag`, `reset-mounted-flag`,
- * `probe`, `erase`.
+ * `probe`, `erase`, `rekey`.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -76,4 +76,16 @@ cmd_erase(struct ask *a, const struct options *o, char **args)
 	(void)a;
 	(void)args;
 	return (exec_daemon(o, "erase", o->force ? "--force" : NULL, NULL));
+}
+
+int
+cmd_rekey(struct ask *a, const struct options *o, char **args)
+{
+	char word[PATH_MAX + 32];
+
+	(void)a;
+	if (args[0] == NULL)
+		return (exec_daemon(o, "rekey", NULL));
+	(void)snprintf(word, sizeof(word), "--new-password=%s", args[0]);
+	return (exec_daemon(o, "rekey", word, NULL));
 }

@@ -71,6 +71,7 @@ int	cmd_mounted_flag(struct ask *, const struct options *, char **args);
 int	cmd_scrub(struct ask *, const struct options *, char **args);
 int	cmd_probe(struct ask *, const struct options *, char **args);
 int	cmd_erase(struct ask *, const struct options *, char **args);
+int	cmd_rekey(struct ask *, const struct options *, char **args);
 int	cmd_reset_mounted_flag(struct ask *, const struct options *, char **args);
 
 int	cmd_attach(struct ask *, const struct options *, char **args);

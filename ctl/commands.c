@@ -115,6 +115,11 @@ const struct command commands[] = {
 	"Shrinking is refused while there are blocks behind the new end.\n"
 	"  --force    delete these blocks\n",
 	"[--force] SIZE"},
+    {"rekey", 0, 1, false, 0, cmd_rekey, "change the password (AES-256-GCM, -c FILE)",
+	"Wraps the key of a disk with encrypt = AES-256-GCM under another password: the first\n"
+	"line of FILE, or what is typed twice.  No block is uploaded again, and the disk may be\n"
+	"running.  The next start needs the new password.  Needs -c FILE.\n",
+	"[FILE]"},
     {.name = NULL},
 };
 

@@ -84,6 +84,33 @@ disk_lock_up_secrets(struct super *s)
 
 /* ---- what the store says -------------------------------------------------------------------- */
 
+/* Of AES-256-GCM, for the uploaders; one line. */
+static int
+keep_key_object(struct super *s, char *text)
+{
+	char line[600];
+
+	text[strcspn(text, "\n")] = '\0';
+	(void)snprintf(line, sizeof(line), "keyObject=%.500s", text);
+	return (vault_append(s->vault, line));
+}
+
+/* A new disk gets its key when it is sure whose it is. */
+int
+disk_make_key(struct super *s, struct storetool *t, char **ret_error)
+{
+	char text[600];
+	int r;
+
+	if (!s->new_key)
+		return (0);
+	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "key-make")) < 0)
+		return (r);
+	s->new_key = false;
+	(void)storetool_value(t->answer, "key", text, sizeof(text));
+	return (keep_key_object(s, text));
+}
+
 /* What the bucket says besides its sizes.  The first thing to know is who has the disk. */
 static int
 heed(struct super *s, const char *answer, struct held *ret_held, char **ret_error)
@@ -99,6 +126,9 @@ heed(struct super *s, const char *answer, struct held *ret_held, char **ret_erro
 	}
 	if (storetool_value(answer, "note", text, sizeof(text)))
 		start_report_note(s, text);
+	s->new_key = storetool_number(answer, "newkey", 10) != 0;
+	if (storetool_value(answer, "key", text, sizeof(text)))
+		return (keep_key_object(s, text));
 	if (!storetool_value(answer, "keylength", text, sizeof(text)))
 		return (0);
 	(void)snprintf(line, sizeof(line), "keyLength=%.8s", text);
@@ -195,8 +225,9 @@ ask_store(struct super *s)
 	t.cancel_fd = s->sig_fd;
 	t.parent_fd = s->parent_fd;
 	if (r == 0 && (r = tell_keys(s, &t, &error)) == 0 &&
-	    (r = disk_settle_sizes(s, &t, &held, &error)) == 0)
-		r = token_acquire(s, &t, &held, &error);
+	    (r = disk_settle_sizes(s, &t, &held, &error)) == 0 &&
+	    (r = token_acquire(s, &t, &held, &error)) == 0)
+		r = disk_make_key(s, &t, &error);
 	storetool_close(&t);
 	if (r < 0)
 		super_fail(s, "%s", error != NULL ? error : strerror(-r));

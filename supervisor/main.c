@@ -32,6 +32,7 @@
 #include "supervisor/mount.h"
 #include "supervisor/options.h"
 #include "supervisor/probe.h"
+#include "supervisor/rekey.h"
 #include "supervisor/release.h"
 #include "supervisor/resize.h"
 #include "supervisor/spawn.h"
@@ -69,7 +70,8 @@ enum {
 	OPT_HANDOVER,
 	OPT_MOUNTED_ON,
 	OPT_FORCE,
-	OPT_JSON
+	OPT_JSON,
+	OPT_NEW_PASSWORD
 };
 
 static const struct option long_options[] = {
@@ -80,6 +82,7 @@ static const struct option long_options[] = {
     {"force", no_argument, NULL, OPT_FORCE},
     {"json", no_argument, NULL, OPT_JSON},
     {"keep-dirty", no_argument, NULL, OPT_KEEP_DIRTY},
+    {"new-password", required_argument, NULL, OPT_NEW_PASSWORD},
     {"version", no_argument, NULL, OPT_VERSION},
     /* Not for users: helper.h, mount.h, handover.h, umount.fuse.s3backerd. */
     {"probe-read", required_argument, NULL, OPT_PROBE},
@@ -166,6 +169,7 @@ static const struct command {
     {"import", haul_import, 1, TAKES_FORCE | TAKES_JSON},
     {"copy", haul_copy, 1, TAKES_FORCE | TAKES_JSON},
     {"resize", resize_disk, 1, TAKES_FORCE},
+    {"rekey", rekey_disk, 0, 0},
 };
 
 static const struct command *
@@ -230,6 +234,9 @@ run(struct super *s, int argc, char **argv)
 		case OPT_JSON:
 			s->opt.json = true;
 			break;
+		case OPT_NEW_PASSWORD:
+			s->opt.file = optarg;
+			break;
 		case OPT_VERSION:
 			(void)puts("s3backerd " S3B_VERSION);
 			return (EXIT_DONE);
@@ -268,6 +275,8 @@ run(struct super *s, int argc, char **argv)
 	if ((s->opt.sure && (cmd->knows & TAKES_FORCE) == 0) ||
 	    (s->opt.json && (cmd->knows & TAKES_JSON) == 0))
 		return (wrong_usage("an option that is not one of ", cmd->name));
+	if (s->opt.file != NULL && cmd->run != rekey_disk)
+		return (wrong_usage("--new-password goes with rekey", ""));
 	if (s->opt.dirty != DIRTY_REFUSE && cmd->run != start_disk)
 		return (wrong_usage("--dirty goes with start", ""));
 	if (letter >= 0 && handover_read(s, letter) < 0) {

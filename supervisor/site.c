@@ -167,10 +167,13 @@ int
 site_take(struct site *w)
 {
 	char *error = NULL;
+	int r;
 
 	if (w->s->conf->read_only)
 		return (site_complain(-EROFS, "readOnly = yes: the bucket is to stay as it is"));
-	return (say(token_acquire(w->s, &w->tool, NULL, &error), &error));
+	if ((r = token_acquire(w->s, &w->tool, NULL, &error)) == 0)
+		r = disk_make_key(w->s, &w->tool, &error);
+	return (say(r, &error));
 }
 
 bool

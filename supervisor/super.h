@@ -75,6 +75,7 @@ struct options {
 	const char *const *args;	/* words after the command */
 	bool		 sure;		/* --force: do not ask, overwrite */
 	bool		 json;		/* --json */
+	const char	*file;		/* rekey --new-password=FILE; NULL: ask */
 };
 
 /*
@@ -176,6 +177,7 @@ struct super {
 	uint32_t	 nprocs;
 	struct token	 token;
 	uint64_t	 size;		/* of the disk, bytes */
+	bool		 new_key;	/* AES-256-GCM: it has no key object yet */
 
 	enum phase	 phase;
 	struct health	 health;

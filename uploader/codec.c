@@ -19,6 +19,7 @@
 #include "common/blockmath.h"
 #include "common/conf.h"
 #include "uploader/codec_crypt.h"
+#include "uploader/codec_gcm.h"
 #include "uploader/s3_sign.h"
 
 #include "uploader/guard.h"
@@ -35,11 +36,33 @@ struct codec {
 	const char *default_encoding; /* borrowed from the configuration */
 	uint32_t compress;	      /* enum conf_compress */
 	int level;
-	struct crypt *crypt; /* NULL: none */
+	const char *cipher;  /* on the wire; NULL: none */
+	struct crypt *crypt; /* the ciphers of the old program */
+	struct gcm *gcm;     /* AES-256-GCM, once there is a key */
 	char encoding[64], accept[96];
+	char encrypted[48]; /* encoding of a block that is not compressed */
 };
 
 /* ---- open -------------------------------------------------------------------------------- */
+static int
+open_gcm(struct codec *c, const struct conf *conf, char **ret_error)
+{
+	const char *why;
+	int error;
+
+	c->cipher = GCM_NAME;
+	if (conf->key_object == NULL)
+		return (0);
+	error = gcm_open(conf->key_object, conf->password, &c->gcm);
+	why = error == -EKEYREJECTED ? "the password is wrong"
+	      : error == -EBADMSG    ? "the key object is none"
+	      : error == -EOVERFLOW  ? "the key object asks for too much memory or time"
+				     : strerror(-error);
+	if (error < 0 && asprintf(ret_error, "encrypt: %s", why) < 0)
+		*ret_error = NULL;
+	return (error);
+}
+
 static int
 open_crypt(struct codec *c, const struct conf *conf, char **ret_error)
 {
@@ -50,10 +73,14 @@ open_crypt(struct codec *c, const struct conf *conf, char **ret_error)
 		*ret_error = strdup("encrypt: no password (set password or passwordFile)");
 		return (-EACCES);
 	}
+	if (strcmp(conf->cipher, GCM_NAME) == 0)
+		return (open_gcm(c, conf, ret_error));
 	(void)snprintf(salt, sizeof(salt), "%s/%s",
 	    conf->bucket_name != NULL ? conf->bucket_name : "", conf->prefix_full);
 	error = crypt_new(conf->cipher, conf->password, salt, conf->key_length, &c->crypt);
 	explicit_bzero(salt, sizeof(salt));
+	if (error == 0)
+		c->cipher = crypt_name(c->crypt);
 	if (error == -EINVAL &&
 	    asprintf(ret_error, "encrypt: %s with keyLength %u is not supported", conf->cipher,
 		conf->key_length) < 0)
@@ -100,11 +127,12 @@ codec_open(const struct conf *conf, struct codec **ret_codec, char **ret_error)
 		codec_close(&c);
 		return (error);
 	}
-	(void)snprintf(c->encoding, sizeof(c->encoding), "%s%s%s%s", method[c->compress],
-	    c->compress != CONF_COMPRESS_NONE && c->crypt != NULL ? ", " : "",
-	    c->crypt != NULL ? "encrypt-" : "", c->crypt != NULL ? crypt_name(c->crypt) : "");
+	if (c->cipher != NULL)
+		(void)snprintf(c->encrypted, sizeof(c->encrypted), "encrypt-%s", c->cipher);
+	(void)snprintf(c->encoding, sizeof(c->encoding), "%s%s%s", method[c->compress],
+	    c->compress != CONF_COMPRESS_NONE && c->cipher != NULL ? ", " : "", c->encrypted);
 	(void)snprintf(c->accept, sizeof(c->accept), "deflate, zstd%s%s",
-	    c->crypt != NULL ? ", encrypt-" : "", c->crypt != NULL ? crypt_name(c->crypt) : "");
+	    c->cipher != NULL ? ", " : "", c->encrypted);
 	*ret_codec = c;
 	return (0);
 }
@@ -112,8 +140,10 @@ codec_open(const struct conf *conf, struct codec **ret_codec, char **ret_error)
 void
 codec_close(struct codec **cp)
 {
-	if (*cp != NULL)
+	if (*cp != NULL) {
 		crypt_free(&(*cp)->crypt);
+		gcm_free(&(*cp)->gcm);
+	}
 	free(*cp);
 	*cp = NULL;
 }
@@ -121,7 +151,19 @@ codec_close(struct codec **cp)
 bool
 codec_is_plain(const struct codec *c)
 {
-	return (c->compress == CONF_COMPRESS_NONE && c->crypt == NULL);
+	return (c->compress == CONF_COMPRESS_NONE && c->cipher == NULL);
+}
+
+static bool
+is_gcm(const struct codec *c)
+{
+	return (c->cipher != NULL && c->crypt == NULL);
+}
+
+bool
+codec_lacks_key(const struct codec *c)
+{
+	return (is_gcm(c) && c->gcm == NULL);
 }
 
 const char *
@@ -180,34 +222,60 @@ compress_block(const struct codec *c, const uint8_t *in, size_t len, uint8_t *ou
 	}
 }
 
+static int
+encrypt_block(const struct codec *c, uint32_t block, uint32_t method, struct codec_out *o)
+{
+	uint8_t mac[CRYPT_HMAC_LEN];
+	char hex[2 * CRYPT_HMAC_LEN + 1];
+	int error;
+
+	if (codec_lacks_key(c))
+		return (-ENOKEY);
+	if (is_gcm(c))
+		return (gcm_encrypt(
+		    c->gcm, block, (enum gcm_method)method, NULL, o->data, o->len, &o->len));
+	error = crypt_encrypt(c->crypt, block, o->data, o->len, &o->len, mac);
+	sign_hex(mac, sizeof(mac), hex);
+	(void)snprintf(o->hmac, sizeof(o->hmac), "\"%s\"", hex);
+	return (error);
+}
+
 int
 codec_encode(
     const struct codec *c, uint32_t block, const uint8_t *in, size_t len, struct codec_out *ret_out)
 {
 	size_t room = codec_stored_max(c, len);
-	struct codec_out o = {.data = malloc(room)};
-	uint8_t mac[CRYPT_HMAC_LEN];
-	char hex[2 * CRYPT_HMAC_LEN + 1];
+	struct codec_out o = {.data = malloc(room), .encoding = codec_encoding(c)};
+	uint32_t method = c->compress;
 	uint8_t *fit;
 	int error;
 
+	_Static_assert((int)CONF_COMPRESS_DEFLATE == (int)GCM_DEFLATE &&
+			   (int)CONF_COMPRESS_ZSTD == (int)GCM_ZSTD,
+	    "the same numbers");
 	if (o.data == NULL)
 		return (-ENOMEM);
 	error = compress_block(c, in, len, o.data, room - CRYPT_PAD_MAX, &o.len);
-	if (error == 0 && c->crypt != NULL) {
-		error = crypt_encrypt(c->crypt, block, o.data, o.len, &o.len, mac);
-		sign_hex(mac, sizeof(mac), hex);
-		(void)snprintf(o.hmac, sizeof(o.hmac), "\"%s\"", hex);
-	}
-	if (error < 0) {
-		free(o.data);
-		return (error);
-	}
-	/* What does not shrink is stored as it is; under a default it would be taken for another. */
-	if (c->crypt == NULL && o.len >= len && *codec_default_encoding(c) == '\0') {
+	/*
+	 * What does not shrink is not compressed, except where the old program reads it, which has
+	 * always done so, or where it would be taken for something else (defaultContentEncoding).
+	 */
+	if (error == 0 && o.len >= len && c->cipher == NULL && *codec_default_encoding(c) == '\0') {
 		free(o.data);
 		*ret_out = (struct codec_out){.len = len};
 		return (0);
+	}
+	if (error == 0 && o.len >= len && is_gcm(c)) {
+		method = CONF_COMPRESS_NONE;
+		o.encoding = c->encrypted;
+		memcpy(o.data, in, len);
+		o.len = len;
+	}
+	if (error == 0 && c->cipher != NULL)
+		error = encrypt_block(c, block, method, &o);
+	if (error < 0) {
+		free(o.data);
+		return (error);
 	}
 	/* It waits for the network: what it does not need others may have. */
 	if ((fit = realloc(o.data, o.len)) != NULL)
@@ -243,11 +311,11 @@ parse_layers(const struct codec *c, const char *encoding, struct layers *l, cons
 		} else if (strcasecmp(word, "zstd") == 0) {
 			l->layer[l->n++] = LAYER_ZSTD;
 		} else if (strncasecmp(word, "encrypt-", 8) == 0) {
-			if (c->crypt == NULL) {
+			if (c->cipher == NULL) {
 				*ret_why = "it is encrypted, and encrypt is not configured";
 				return (-EBADMSG);
 			}
-			if (strcasecmp(word + 8, crypt_name(c->crypt)) != 0) {
+			if (strcasecmp(word + 8, c->cipher) != 0) {
 				*ret_why = "it is encrypted with another cipher than configured";
 				return (-EBADMSG);
 			}
@@ -257,7 +325,7 @@ parse_layers(const struct codec *c, const char *encoding, struct layers *l, cons
 			return (-EBADMSG);
 		}
 	}
-	if (c->crypt != NULL && !encrypted) {
+	if (c->cipher != NULL && !encrypted) {
 		*ret_why = "it was supposed to be encrypted, and is not";
 		return (-EBADMSG);
 	}
@@ -315,6 +383,21 @@ decompress(enum layer layer, const uint8_t *in, size_t len, uint8_t *out, size_t
 	    uncompress2(out, &n, in, &used) == Z_OK && n == out_len && used == len ? 0 : -EBADMSG);
 }
 
+/* The method is authenticated: another name in the header is another object. */
+static int
+decrypt_gcm(const struct codec *c, uint32_t block, const struct layers *l, uint8_t *in, size_t *len,
+    const char **ret_why)
+{
+	enum gcm_method method = l->n == 0		     ? GCM_PLAIN
+				 : l->layer[0] == LAYER_ZSTD ? GCM_ZSTD
+							     : GCM_DEFLATE;
+
+	*ret_why = "it is not the one that was written: changed, or of another block or disk";
+	if (codec_lacks_key(c) || (l->n > 0 && l->layer[0] == LAYER_ENCRYPT))
+		return (-EBADMSG);
+	return (gcm_decrypt(c->gcm, block, method, in, *len, len));
+}
+
 int
 codec_decode(const struct codec *c, uint32_t block, const char *encoding, const char *hmac,
     uint8_t *in, size_t len, uint8_t *out, size_t out_len, const char **ret_why)
@@ -330,6 +413,10 @@ codec_decode(const struct codec *c, uint32_t block, const char *encoding, const 
 	}
 	while (l.n > 0 && l.layer[l.n - 1] == LAYER_ENCRYPT && error == 0) {
 		l.n--;
+		if (is_gcm(c)) {
+			error = decrypt_gcm(c, block, &l, in, &len, &why);
+			continue;
+		}
 		why = "it has no valid signature";
 		error = parse_hmac(hmac, mac)
 			    ? crypt_decrypt(c->crypt, block, mac, in, len, &len, &why)
@@ -364,7 +451,7 @@ codec_prove(const struct codec *c, uint32_t block, const char *encoding, const c
 		*ret_why = why;
 		return (-EBADMSG);
 	}
-	if (c->crypt == NULL)
+	if (c->crypt == NULL) /* of AES-256-GCM the key object is the proof */
 		return (0);
 	if (!parse_hmac(hmac, mac)) {
 		*ret_why = "it has no valid signature";

@@ -23,14 +23,17 @@ struct codec_out {
 	uint8_t *data;			/* malloc'd; NULL: stored as it is, without an encoding */
 	size_t	 len;
 	char	 hmac[44];		/* with its quotes, "" if none */
+	const char *encoding;		/* Content-Encoding, of the codec's; NULL: none */
 };
 
 int	codec_open(const struct conf *, struct codec **ret_codec, char **ret_error);
 void	codec_close(struct codec **);
 
+/* AES-256-GCM without its key object, as the store tool begins: nothing can be encoded or decoded. */
+bool	codec_lacks_key(const struct codec *);
 /* Does this codec store blocks as they are?  Then bodies need not pass through memory. */
 bool	codec_is_plain(const struct codec *);
-const char *codec_encoding(const struct codec *);	/* of what we write; NULL: plain */
+const char *codec_encoding(const struct codec *);	/* of what we write, if it shrinks; NULL: plain */
 const char *codec_accept(const struct codec *);		/* value of Accept-Encoding */
 const char *codec_default_encoding(const struct codec *); /* of replies without; "" mostly */
 size_t	codec_stored_max(const struct codec *, size_t block_size);

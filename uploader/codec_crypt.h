@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CRYPT_PAD_MAX  16	/* what encryption adds, at most */
+#define CRYPT_PAD_MAX  32	/* what encryption adds, at most; also that of codec_gcm.h */
 #define CRYPT_HMAC_LEN 20
 
 struct crypt;

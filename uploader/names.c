@@ -40,6 +40,14 @@ name_of_token(const struct names *n, char buf[NAME_SIZE])
 	return (len < NAME_SIZE ? 0 : -ENAMETOOLONG);
 }
 
+int
+name_of_key(const struct names *n, char buf[NAME_SIZE])
+{
+	int len = snprintf(buf, NAME_SIZE, "%s%s", n->prefix, NAME_KEY);
+
+	return (len < NAME_SIZE ? 0 : -ENAMETOOLONG);
+}
+
 /* Exactly eight digits, lower case: "0000000A" is somebody else's object. */
 static bool
 parse_hex8(const char *p, uint32_t *ret_value)

@@ -17,6 +17,7 @@
 #define NAME_SIZE	(NAME_PREFIX_MAX + 18) /* prefix, hash, '-', block, NUL */
 #define NAME_ENCODED	(3 * NAME_SIZE)	       /* every byte as %XX */
 #define NAME_TOKEN	"s3backer-mounted"
+#define NAME_KEY	"s3backer-key" /* s3backer-gcm(5) */
 
 struct names {
 	const char *prefix;	/* borrowed */
@@ -30,6 +31,7 @@ uint32_t name_hash(uint32_t block);
 
 int	name_of_block(const struct names *, uint32_t block, char buf[NAME_SIZE]);
 int	name_of_token(const struct names *, char buf[NAME_SIZE]);
+int	name_of_key(const struct names *, char buf[NAME_SIZE]);
 bool	name_parse(const struct names *, const char *key, size_t len, uint32_t *ret_block);
 
 /* Percent-encoding as SigV4 wants it: unreserved characters stay, and '/' if keep_slash. */

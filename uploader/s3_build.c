@@ -109,8 +109,8 @@ build_put(struct s3 *s3, struct s3_op *s, const char *key)
 	struct payload *p = s->op->payload;
 	char sha256[65], crc[9];
 
-	if (p->out.data != NULL)
-		s3_head_add(&head, "Content-Encoding", "%s", codec_encoding(s3->env.codec));
+	if (p->out.encoding != NULL)
+		s3_head_add(&head, "Content-Encoding", "%s", p->out.encoding);
 	s3_head_add(&head, "Content-Type", "application/x-s3backer-block");
 	if (p->want & PAYLOAD_MD5)
 		add_md5(&head, p->md5);
@@ -264,7 +264,8 @@ build_token_put(struct s3 *s3, struct s3_op *s, const char *key)
 	sign_hex(sha, 32, sha256);
 	s3_head_add(&head, "Content-Type", "text/plain");
 	add_md5(&head, md5);
-	s3_head_add(&head, "x-amz-meta-s3backer-mount-token", "%08x", op->token);
+	if (!op->key_object)
+		s3_head_add(&head, "x-amz-meta-s3backer-mount-token", "%08x", op->token);
 	add_object_headers(s3->env.conf, &head);
 	s->http.limit_us = op->limit_us;
 	if (op->condition == STORE_IF_ABSENT)
@@ -304,7 +305,8 @@ s3_build(struct s3 *s3, struct s3_op *s)
 	case STORE_TOKEN_GET:
 	case STORE_TOKEN_PUT:
 	case STORE_TOKEN_DROP:
-		error = name_of_token(&s3->env.names, key);
+		error = s->op->key_object ? name_of_key(&s3->env.names, key)
+					  : name_of_token(&s3->env.names, key);
 		break;
 	default:
 		break;

@@ -98,6 +98,7 @@ struct store_op {
 	const char	*body;
 	enum store_condition condition;
 	const char	*match;		/* STORE_IF_MATCH: ETag with quotes */
+	bool		 key_object;	/* TOKEN_*: the key object in place of the token */
 	bool		 renewal;	/* TOKEN_PUT: blocks may be on their way meanwhile */
 	uint64_t	 limit_us;	/* of the attempt, where it can be cut; 0: the usual */
 

@@ -204,6 +204,7 @@ static void
 command(struct tool *t, char *line)
 {
 	char token[16] = "", body[ARG_MAX_LEN] = "", etag[128] = "", *rest = line, *word, *name;
+	char password[1024] = "";
 	uint32_t size = 0, at_once = 1;
 	bool put = false;
 
@@ -215,6 +216,8 @@ command(struct tool *t, char *line)
 			decode(word + 5, body, sizeof(body));
 		else if (strncmp(word, "etag=", 5) == 0)
 			decode(word + 5, etag, sizeof(etag));
+		else if (strncmp(word, "password=", 9) == 0)
+			decode(word + 9, password, sizeof(password));
 		else if (strncmp(word, "size=", 5) == 0)
 			size = (uint32_t)strtoul(word + 5, NULL, 10);
 		else if (strncmp(word, "at-once=", 8) == 0)
@@ -230,6 +233,10 @@ command(struct tool *t, char *line)
 		cmd_keys(t);
 	else if (strcmp(name, "sample") == 0)
 		tool_sample(t);
+	else if (strcmp(name, "key-make") == 0)
+		tool_key_make(t);
+	else if (strcmp(name, "rekey") == 0)
+		tool_rekey(t, password);
 	else if (strcmp(name, "token-get") == 0)
 		tool_token_get(t);
 	else if (strcmp(name, "token-take") == 0)
@@ -254,6 +261,7 @@ command(struct tool *t, char *line)
 		tool_probe_end(t);
 	else
 		(void)snprintf(t->answer, sizeof(t->answer), "error %d no such command", EINVAL);
+	explicit_bzero(password, sizeof(password));
 }
 
 /* ---- open and close ------------------------------------------------------------------------- */
@@ -300,7 +308,8 @@ serve(struct tool *t)
 		if (type != ROLE_TEXT)
 			continue;
 		command(t, line);
-		log_trace(TRACE_STORE, "tool: %s -> %s", line, t->answer);
+		explicit_bzero(line, (size_t)n); /* there may have been a password in it */
+		log_trace(TRACE_STORE, "tool: -> %s", t->answer);
 		if (role_send(
 			t->env->ctl_fd, ROLE_TEXT, t->answer, strlen(t->answer) + 1, NULL, 0) < 0)
 			return;

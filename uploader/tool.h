@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * tool.h -- what the parts of the store tool share: tool.c (commands, retries), tool_look.c (detect),
- * tool_sample.c (what objects are like), tool_token.c (the mount token), tool_erase.c, tool_probe.c.
+ * tool_sample.c (what objects are like), tool_token.c (the mount token), tool_key.c,
+ * tool_erase.c, tool_probe.c.
  */
 #ifndef S3B_UPLOADER_TOOL_H
 #define S3B_UPLOADER_TOOL_H
@@ -59,6 +60,14 @@ void	tool_wait(struct tool *, uint64_t deadline);
 
 void	tool_detect(struct tool *);
 void	tool_sample(struct tool *);
+
+/* The key object of AES-256-GCM: tool_key.c. */
+void	tool_key_op(struct store_op *);	/* a GET of it */
+void	tool_key_make(struct tool *);
+void	tool_rekey(struct tool *, const char *password);
+int	tool_key_drop(struct tool *);
+const char *tool_key_why(int error);
+
 void	tool_token_get(struct tool *);
 /* present= and who it is, of the reply to a TOKEN_GET that was sent at `asked_us`. */
 void	tool_token_add(struct tool *, const struct store_reply *, uint64_t asked_us);

@@ -16,6 +16,7 @@
 #include <bsd/string.h>
 
 #include "common/blockmath.h"
+#include "common/conf.h"
 #include "uploader/tool.h"
 
 #include "uploader/guard.h"
@@ -123,6 +124,8 @@ tool_erase_first(struct tool *t)
 {
 	int error = delete_one(t, 0);
 
+	if (error == 0 && t->env->conf->gcm)
+		error = tool_key_drop(t);
 	if (error < 0)
 		tool_failed(t, error);
 	else

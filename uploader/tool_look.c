@@ -12,6 +12,8 @@
  *	problem=	one line: the disk must not be started like this
  *	note=		one line: it may
  *	keylength=	the signatures fit with this keyLength, and none was given
+ *	key=		AES-256-GCM: the key object, which the password opens
+ *	newkey=1	there is none, and no block either: key-make
  * s3backerd tells them in this order (supervisor/disk.c).
  */
 #include <errno.h>
@@ -25,6 +27,7 @@
 #include "common/conf.h"
 #include "common/timeutil.h"
 #include "uploader/codec.h"
+#include "uploader/codec_gcm.h"
 #include "uploader/look.h"
 #include "uploader/tool.h"
 
@@ -36,11 +39,13 @@
 struct detect {
 	struct tool *t;
 	const struct conf *conf;
-	struct store_op block, list, token;
+	struct store_op block, list, token, key;
 	struct look look;
 	char encoding[64]; /* of a block that exists */
 	char problem[512], note[512];
 	unsigned key_len;
+	char key_text[GCM_KEY_TEXT];
+	bool used, new_key; /* there are blocks; there is no key object */
 };
 
 /* ---- names ---------------------------------------------------------------------------------- */
@@ -234,6 +239,40 @@ check_blocks(struct detect *d)
 		note_compression(d);
 }
 
+/* ---- AES-256-GCM ----------------------------------------------------------------------------- */
+/* After the blocks: what they say about the configuration is said first. */
+static void
+check_key(struct detect *d, int error, bool all_known)
+{
+	const struct conf *conf = d->conf;
+	struct gcm *g = NULL;
+	const char *text = d->key.reply.body;
+
+	if (d->problem[0] != '\0')
+		return;
+	if (error < 0) {
+		(void)snprintf(d->problem, sizeof(d->problem), "key object: %s", d->key.reply.why);
+		return;
+	}
+	if (d->key.reply.fail == FAIL_NONE) {
+		error = gcm_open(text, conf->password, &g);
+		gcm_free(&g);
+		if (error < 0)
+			(void)snprintf(d->problem, sizeof(d->problem), "%s", tool_key_why(error));
+		else
+			(void)strlcpy(d->key_text, text, sizeof(d->key_text));
+		return;
+	}
+	d->new_key = conf->key_object != NULL || (!d->used && all_known);
+	if (!d->new_key)
+		(void)snprintf(d->problem, sizeof(d->problem),
+		    d->used ? "the key object %s%s is missing, and without it nothing can be read "
+			      "(keyObject, from a copy of it)"
+			    : "there is no key object %s%s, and whether there are blocks cannot be "
+			      "seen",
+		    conf->prefix_full, NAME_KEY);
+}
+
 /* ---- the answer ----------------------------------------------------------------------------- */
 static void
 add_found(struct detect *d, bool all_known)
@@ -258,25 +297,32 @@ void
 tool_detect(struct tool *t)
 {
 	struct detect d = {.t = t, .conf = t->env->conf};
-	struct tool_call calls[] = {{.op = &d.block}, {.op = &d.list}, {.op = &d.token}};
+	struct tool_call calls[] = {
+	    {.op = &d.block}, {.op = &d.list}, {.op = &d.token}, {.op = &d.key}};
 	uint64_t asked_us = now_us();
 	bool all_known;
 
-	d.block.kind = d.conf->cipher != NULL && !d.conf->store_is_dir ? STORE_PEEK : STORE_STAT;
+	/* What proves the password there is in the key object. */
+	d.block.kind = d.conf->cipher != NULL && !d.conf->gcm && !d.conf->store_is_dir ? STORE_PEEK
+										       : STORE_STAT;
 	d.block.want_body_codes = true;
 	list_op(&d.list, &d.look, false);
 	d.token.kind = STORE_TOKEN_GET;
-	tool_perform_all(t, calls, 3);
+	tool_key_op(&d.key);
+	tool_perform_all(t, calls, d.conf->gcm ? 4 : 3);
 	if (calls[0].error < 0) {
 		t->op.reply = d.block.reply;
 		tool_failed(t, calls[0].error);
 		return;
 	}
 	all_known = read_on(&d);
-	if (d.block.reply.fail == FAIL_NONE || d.look.ours > 0)
+	d.used = d.block.reply.fail == FAIL_NONE || d.look.ours > 0;
+	if (d.used)
 		check_blocks(&d);
 	else
 		look_around(&d);
+	if (d.conf->gcm)
+		check_key(&d, calls[3].error, all_known);
 	tool_begin(t, "ok");
 	add_found(&d, all_known);
 	if (calls[2].error == 0)
@@ -287,5 +333,9 @@ tool_detect(struct tool *t)
 		tool_add(t, "note", d.note);
 	if (d.key_len != 0 && d.conf->key_length == 0)
 		tool_add_number(t, "keylength", d.key_len);
+	if (d.key_text[0] != '\0')
+		tool_add(t, "key", d.key_text);
+	if (d.new_key)
+		tool_add(t, "newkey", "1");
 	free(d.block.data);
 }

@@ -209,8 +209,8 @@ static const struct {
     {"bucket = abc\ncompress = 9\ncompress-level = 1\n",
 	"t.conf:3: compress-level: contradicts the level in compress (compress = deflate)"},
     {"bucket = abc\nencrypt = AES-128-CTR\n",
-	"t.conf:2: encrypt: cipher \"AES-128-CTR\" is not known (AES-128-CBC, AES-192-CBC, "
-	"AES-256-CBC; others: s3backer.conf(5))"},
+	"t.conf:2: encrypt: cipher \"AES-128-CTR\" is not known (AES-128-CBC, AES-256-CBC, "
+	"AES-256-GCM; others: s3backer.conf(5))"},
     {"bucket = abc\nencrypt = CAMELLIA-256-CBC\n",
 	"t.conf:2: encrypt: CAMELLIA-256-CBC with deflate gives blocks that the old program cannot "
 	"read (compress = zstd, or compress = no)"},
