@@ -47,7 +47,7 @@ on_debug(CURL *easy, curl_infotype type, char *data, size_t len, void *arg)
 			continue;
 		if (strncasecmp(p, "Authorization:", 14) == 0 ||
 		    strncasecmp(p, "x-amz-security-token:", 21) == 0)
-			p = strchr(p, ':'), p[1] = '\0';
+			p[strcspn(p, ":") + 1] = '\0';
 		log_debug("http: conn=%p %s %s", (void *)easy, mark, p);
 	}
 	return (0);
