@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/inject.h"
 #include "common/log.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
@@ -81,7 +82,7 @@ oldest_id(struct cachemgr *cm)
 	uint64_t id = b != NULL ? b->dirty_id : UINT64_MAX;
 
 	TAILQ_FOREACH (b, &cm->uploading, up)
-		if (b->up_dirty_id < id)
+		if (b->up_dirty_id < id && !INJECT_FAIL("mutate.p4-sent-is-there"))
 			id = b->up_dirty_id;
 	return (id);
 }
@@ -152,6 +153,9 @@ super_handle(struct cachemgr *cm, const struct ipc_msg *m)
 		if ((m->flags & IPC_F_KEEP_DIRTY) != 0 && cm->commit != NULL) {
 			cm->keep_dirty = cm->stopping = true;
 			commit_final(cm, m->req_id);
+		} else if (INJECT_FAIL("mutate.p7-stop-at-once")) {
+			cm->keep_dirty = cm->stopping = true;
+			cm_reply_sup(cm, m->req_id, 0, 0);
 		} else {
 			barrier_add(cm, IPC_STOP, m->req_id, true);
 		}

@@ -17,6 +17,7 @@
 
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "common/inject.h"
 #include "common/log.h"
 
 static void
@@ -64,7 +65,8 @@ request_bury(struct cachemgr *cm)
 		uint64_t h = cm_head(cm, s);
 		struct bop *b;
 
-		if (!head_linked(h) || !slot_dirty(cm_slot(cm, s)))
+		if (!head_linked(h) || !slot_dirty(cm_slot(cm, s)) ||
+		    INJECT_FAIL("mutate.p2-told-or-forgotten"))
 			continue;
 		b = bop_get(cm, head_block(h));
 		if (b != NULL && b->cur == s && b->up_slot != s)

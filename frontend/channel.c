@@ -18,6 +18,7 @@
 #include "ipc/ring.h"
 
 #include "common/conf.h"
+#include "common/inject.h"
 #include "common/counters.h"
 #include "common/log.h"
 #include "common/role.h"
@@ -217,7 +218,8 @@ note_epoch(struct channel *c)
 
 		if (t->out == NULL)
 			continue;
-		if (t->sent && (int32_t)(t->ring_pos - head) < 0)
+		if (t->sent && (int32_t)(t->ring_pos - head) < 0 &&
+		    !INJECT_FAIL("mutate.p2-ask-once"))
 			t->sent = false;
 		c->unsent += !t->sent;
 	}

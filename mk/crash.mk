@@ -29,7 +29,7 @@ all: $(BIN)/forgetfs $(BIN)/powercut
 # The mutations need injection points, so a build of their own.
 check-crash: deps
 	+$(Q)$(submake) all
-	+$(Q)$(submake) INJECT=1 B=$(B)/inject all $(B)/inject/unit/cachemgr/test_journal.t
+	+$(Q)$(submake) INJECT=1 B=$(B)/inject all units
 	$(BIN)/powercut -n $(CUTS) -s $(SEED)
 	$(Q)for f in $(crash_faults); do echo "$(BIN)/powercut -f $$f"; \
 		$(BIN)/powercut -n $(FAULT_CUTS) -s $(SEED) -f $$f || exit 1; done

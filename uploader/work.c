@@ -233,7 +233,7 @@ work_failed(struct work *w, const struct store_reply *r)
 	(void)strlcpy(up->env->me->words, r->why, sizeof(up->env->me->words));
 	if (r->error == FENCE_ERROR && work_fenced(w))
 		return;
-	again = r->fail != FAIL_DATA && !up->leaving &&
+	again = r->fail != FAIL_DATA && !up->leaving && !INJECT_FAIL("mutate.p5-no-patience") &&
 		retry_next(&w->retry, p, r->fail, r->retry_after_us, arc4random(), &pause);
 	count_retry(w, !again);
 	if (again)
