@@ -10,7 +10,7 @@ deps_build := gcc libc6-dev make pkg-config libfuse3-dev libcurl4-openssl-dev li
 	libbsd-dev libexpat1-dev libjansson-dev libzstd-dev zlib1g-dev
 # The test server, the file systems, the tools that the scripts call.
 deps_test := libmicrohttpd-dev libssl-dev fuse3 perl openssl curl jq fio util-linux mount fdisk \
-	procps psmisc e2fsprogs xfsprogs btrfs-progs
+	procps psmisc e2fsprogs xfsprogs btrfs-progs spin
 # What is good to have: a test without it skips itself.  Other parts add to it.
 deps_more += mandoc rsync
 deps_lint := clang clang-format cppcheck mandoc
