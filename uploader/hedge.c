@@ -14,7 +14,8 @@
 #define SAMPLES_MIN  64
 #define SAMPLES_MAX  1024		  /* then the old ones count half */
 #define AFTER_MIN_US (10 * US_PER_MS)	  /* a store in the same machine has no tail worth it */
-#define SHARE	     20			  /* permille of the GETs */
+#define SHARE	     30			  /* permille of the GETs */
+#define EARN_US	     200		  /* and one permille each: five a second */
 #define SAVED_MAX    4000		  /* unused, but not for ever */
 #define MEMORY_MAX   (UINT64_C(32) << 20) /* blocks in memory, per process */
 
@@ -61,8 +62,15 @@ hedge_after(const struct hedge_stats *s)
 }
 
 bool
-hedge_take(struct hedge_stats *s)
+hedge_take(struct hedge_stats *s, uint64_t now)
 {
+	/* The last GETs of a reader have no others behind them that could earn a hedge for one that hangs. */
+	uint64_t earned =
+	    s->earned_us != 0 && now > s->earned_us ? (now - s->earned_us) / EARN_US : 0;
+
+	s->permille = (unsigned)min_u64(s->permille + earned, SAVED_MAX);
+	s->earned_us =
+	    s->earned_us != 0 && now > s->earned_us ? s->earned_us + earned * EARN_US : now;
 	if (s->permille < 1000)
 		return (false);
 	s->permille -= 1000;

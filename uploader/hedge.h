@@ -4,8 +4,8 @@
  *
  * Process:  uploader.  Threads: main thread only.
  * Follows:  J. Dean, L. A. Barroso, "The Tail at Scale", CACM 56 (2013): a hedged request is sent when
- *           the first is past the 99th percentile, so there are few; a budget of 2 % bounds them even
- *           when the percentile is wrong.
+ *           the first is past the 99th percentile, so there are few; a budget of 3 %, and five a
+ *           second, bounds them even when the percentile is wrong.
  * Safety:   the second answer goes into memory, never into the slot, which belongs to the first until
  *           that has been cut.  Who drops a hedge hears nothing of it any more.
  */
@@ -22,13 +22,14 @@ struct uploader;
 struct hedge_stats {
 	uint32_t bucket[HEDGE_BUCKETS];
 	uint32_t total;
-	unsigned permille;	/* of a hedge that may be sent, earned by GETs */
+	unsigned permille;	/* of a hedge that may be sent, earned by GETs and by time */
+	uint64_t earned_us;	/* until then */
 	unsigned running;
 };
 
 void	 hedge_sample(struct hedge_stats *, uint64_t us);
 uint64_t hedge_after(const struct hedge_stats *);	/* 0: not enough is known */
-bool	 hedge_take(struct hedge_stats *);		/* is one allowed now? */
+bool	 hedge_take(struct hedge_stats *, uint64_t now); /* is one allowed now? */
 
 struct hedge {
 	struct store_op	 op;

@@ -30,6 +30,7 @@
 
 #include "uploader/guard.h"
 
+#define HEDGE_LOOK_US	(100 * US_PER_MS) /* when to see again whether a GET takes too long */
 #define MISSING_US	(30 * US_PER_S)
 #define BAD_CHECKS_MAX	3 /* cachemgr looks again itself */
 #define BAD_REPLIES_MAX 6 /* an object with the wrong length or bytes each time has them */
@@ -63,12 +64,12 @@ static void
 get_attempt(struct work *w)
 {
 	struct transfer *t = (struct transfer *)w;
-	uint64_t after =
-	    w->up->failing || w->msg.type == IPC_CHECK ? 0 : hedge_after(&w->up->hedges);
+	uint64_t after = hedge_after(&w->up->hedges);
 
 	t->sent_us = now_us();
-	if (after != 0)
-		loop_timer_set(&w->up->loop, &t->slow, t->sent_us + after);
+	if (w->msg.type != IPC_CHECK)
+		loop_timer_set(
+		    &w->up->loop, &t->slow, t->sent_us + (after != 0 ? after : HEDGE_LOOK_US));
 	store_submit(w->up->store, &t->op);
 }
 
@@ -127,17 +128,24 @@ hedge_done(struct hedge *h)
 		return;
 	}
 	hedge_drop(&t->hedge);
+	loop_timer_set(&t->w.up->loop, &t->slow, now_us() + HEDGE_LOOK_US);
 }
 
+/* What speaks against a second GET now, may not for long: one that hangs, hangs for seconds. */
 static void
 on_slow(void *arg)
 {
 	struct transfer *t = arg;
 	struct uploader *up = t->w.up;
+	uint64_t after = hedge_after(&up->hedges), now = now_us();
 
-	if (up->failing || up->leaving || !hedge_take(&up->hedges))
+	if (up->leaving)
 		return;
-	t->hedge = hedge_start(up, &t->op, hedge_done, t);
+	if (after != 0 && now >= t->sent_us + after && !up->failing && hedge_take(&up->hedges, now))
+		t->hedge = hedge_start(up, &t->op, hedge_done, t);
+	if (t->hedge == NULL)
+		loop_timer_set(
+		    &up->loop, &t->slow, max_u64(t->sent_us + after, now + HEDGE_LOOK_US));
 }
 
 static void

@@ -31,6 +31,7 @@
 #include "uploader/guard.h"
 
 #define TRIES_TO_WARN  6 /* of one request; otherwise only the first failure of many is news */
+#define ALONE_SOONER   16
 #define WAKE_SPREAD_US (200 * US_PER_MS) /* over which those who waited for the store come back */
 
 static const char *
@@ -222,7 +223,7 @@ work_failed(struct work *w, const struct store_reply *r)
 	struct uploader *up = w->up;
 	const struct retry_policy *p = policy(w);
 	uint64_t pause = 0;
-	bool again;
+	bool again, alone = !up->failing;
 
 	if (r->unknown)
 		w->unknown = true;
@@ -238,6 +239,9 @@ work_failed(struct work *w, const struct store_reply *r)
 	count_retry(w, !again);
 	if (again)
 		count_cause(up->env->counters, r->fail);
+	/* One GET that was refused while others succeed: somebody waits for it, and once more is no storm. */
+	if (alone && w->msg.type == IPC_GET && w->retry.tries == 1 && r->retry_after_us == 0)
+		pause /= ALONE_SOONER;
 	if (r->healed && again)
 		pause = 0;
 	else

@@ -37,11 +37,15 @@ statistics(void)
 		hedge_sample(&s, UINT64_MAX);
 	hedge_sample(&s, 0);
 	ok(hedge_after(&s) > 50000, "extremes");
-	ok(hedge_take(&s) && hedge_take(&s) && hedge_take(&s) && hedge_take(&s) && !hedge_take(&s),
+	ok(hedge_take(&s, 9) && hedge_take(&s, 9) && hedge_take(&s, 9) && hedge_take(&s, 9) &&
+		!hedge_take(&s, 9),
 	    "four at once at most");
-	for (unsigned i = 0; i < 50; i++)
+	for (unsigned i = 0; i < 34; i++)
 		hedge_sample(&s, 1);
-	ok(hedge_take(&s) && !hedge_take(&s), "and one for fifty GETs");
+	ok(hedge_take(&s, 9) && !hedge_take(&s, 9), "and one for 34 GETs");
+	ok(!hedge_take(&s, 100009) && hedge_take(&s, 200009) && !hedge_take(&s, 250009),
+	    "or for a fifth of a second");
+	ok(hedge_take(&s, 400009) && !hedge_take(&s, 400009), "however often it is asked");
 }
 
 static uint64_t
@@ -82,7 +86,8 @@ helps(const char *rule, const char *what)
 	    (unsigned)((now_us() - began) / 1000));
 	ok(pool_holds(&pool, 1, 7, 1, 0, BLOCK) && (done.flags & IPC_F_HASCRC) != 0,
 	    "%s: the bytes", what);
-	is_int(counter() - before, 1, "%s: by a second request", what);
+	/* Once more where the machine itself was too slow for the second one. */
+	ok(counter() - before >= 1 && counter() - before <= 2, "%s: by a second request", what);
 	/* The slot is somebody else's now. */
 	pool_fill(&pool, 1, 7, 9);
 	usleep(300000);
@@ -94,7 +99,7 @@ static void
 bounded(void)
 {
 	unsigned n = 400, bad = 0;
-	uint64_t before = counter();
+	uint64_t before = counter(), began = now_us();
 
 	server_fault(&server, "get:stall=150ms:rate=0.3");
 	for (unsigned i = 0; i < n; i += BLOCKS) {
@@ -110,8 +115,8 @@ bounded(void)
 	}
 	server_fault(&server, "");
 	is_int(bad, 0, "a third of the GETs is slow: all right");
-	ok(counter() - before <= 4 + n / 50 + 1, "not many are sent twice: %u of %u",
-	    (unsigned)(counter() - before), n);
+	ok(counter() - before <= 4 + n * 3 / 100 + 1 + 5 * (now_us() - began) / US_PER_S,
+	    "not many are sent twice: %u of %u", (unsigned)(counter() - before), n);
 }
 
 static void
