@@ -4,14 +4,14 @@
 #
 #   make deb             build/deb/*.deb, then lintian
 #   make deb DEB_VERSION=0.1.1~try1      under another version, to try an update
-#   make check-deb       in a fresh Debian: install, use, update, remove, purge (tests/deb/README.md)
+#   make check-deb       in a fresh Debian: install, use, update, remove, purge, boot (tests/deb/README.md)
 #
 # The unit tests are not run once more.
 
 DEB_VERSION ?= $(VERSION)
 DEB	:= $(abspath $(B))/deb
 deps_deb := build-essential debhelper dh-apparmor dpkg-dev lintian
-deps_check_deb := debootstrap apparmor
+deps_check_deb := debootstrap systemd-container
 
 # What git knows; without git, everything but outputs.
 tree_files = { git ls-files -co --exclude-standard 2>/dev/null | grep . || \
@@ -35,7 +35,8 @@ deb:
 
 check-deb: deb
 	$(Q)mk/install-missing $(deps_check_deb)
+	+$(Q)$(submake) all
 	+$(Q)$(submake) deb DEB_VERSION=$(VERSION)+next1
-	$(Q)$(PROVE) tests/deb/run
+	$(Q)DEB=$(DEB) S3TESTD=$(abspath $(BIN)/s3testd) $(PROVE) -j1 tests/deb/run tests/deb/boot
 
 .PHONY: deb check-deb

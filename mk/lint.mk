@@ -20,7 +20,7 @@
 
 c_files = $(shell git ls-files -co --exclude-standard '*.[ch]' 2>/dev/null || find . -name '*.[ch]')
 scripts_files = $(filter-out %.md,$(wildcard tests/servers/*)) \
-	$(wildcard tests/e2e/*.sh tests/interop/*.sh supervisor/*.sh) tests/crash/mutations tests/demo/run tests/deb/run tests/deb/inside mk/install-missing .ci/run
+	$(wildcard tests/e2e/*.sh tests/interop/*.sh supervisor/*.sh) tests/crash/mutations tests/demo/run tests/deb/run tests/deb/inside tests/deb/boot mk/install-missing .ci/run
 CLANG_FORMAT ?= clang-format
 
 define newline
