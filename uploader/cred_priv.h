@@ -2,7 +2,8 @@
 /*
  * cred_priv.h -- what the parts of the credentials share; nobody else includes it.
  *
- *	credentials.c	 the main thread's side, and the thread that looks for keys and renews them
+ *	credentials.c	 the main thread's side
+ *	cred_renewal.c	 the thread that looks for keys, and renews them in time
  *	cred_chain.c	 where to look, in which order
  *	cred_environ.c	 variables: taken once, and wiped where they hold a secret
  *	cred_profile.c	 profiles of the shared files, with their roles
