@@ -27,14 +27,14 @@
 #define S3B_UPLOADER_MAY_FORK
 #include "uploader/guard.h"
 
-#define READER_FD    3
-#define END_LIMIT_MS 1000
-#define PACKET_MAX   (sizeof(struct cred_answer) + CRED_TEXT_MAX)
+#define READER_FD  3
+#define PACKET_MAX (sizeof(struct cred_answer) + CRED_TEXT_MAX)
 
 struct cred_reader {
 	int sock;
 	pid_t pid;
-	pthread_mutex_t lock;  /* one question at a time */
+	pthread_mutex_t lock; /* one question at a time */
+	uint32_t seq;
 	unsigned char *packet; /* PACKET_MAX */
 };
 
@@ -80,6 +80,7 @@ serve(struct cred_files *f, unsigned char *packet)
 		text[0] = '\0';
 		n = answer(f, &q, text, CRED_TEXT_MAX);
 		a->error = n < 0 ? (int32_t)n : 0;
+		a->seq = q.seq;
 		a->len = (uint32_t)strlen(text);
 		(void)send(READER_FD, packet, sizeof(*a) + a->len, MSG_NOSIGNAL);
 		explicit_bzero(packet, PACKET_MAX);
@@ -114,6 +115,13 @@ reader_main(const struct conf *conf, int sock, pid_t parent, unsigned char *pack
 }
 
 /* ---- the uploader --------------------------------------------------------------------------- */
+static void
+wipe_packet(struct cred_reader *r)
+{
+	if (r->packet != NULL)
+		explicit_bzero(r->packet, PACKET_MAX);
+}
+
 int
 cred_reader_start(const struct conf *conf, struct cred_reader **ret_reader)
 {
@@ -158,28 +166,39 @@ cred_reader_end(struct cred_reader **rp)
 		while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	explicit_bzero(r->packet, PACKET_MAX);
+	wipe_packet(r);
 	(void)munmap(r->packet, PACKET_MAX);
 	free(r);
 	*rp = NULL;
 }
 
+/* One that was not waited for to the end has left its answer behind. */
+static ssize_t
+receive_answer(struct cred_reader *r, int stop_fd, struct cred_answer *ret_answer)
+{
+	struct pollfd p[2] = {{.fd = r->sock, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+	ssize_t n;
+
+	do {
+		while (poll(p, 2, -1) < 0 && errno == EINTR)
+			;
+		if (p[1].revents != 0 && p[0].revents == 0)
+			return (-ECANCELED);
+		if ((n = recv(r->sock, r->packet, PACKET_MAX, 0)) < (ssize_t)sizeof(*ret_answer))
+			return (-EPIPE);
+		memcpy(ret_answer, r->packet, sizeof(*ret_answer));
+	} while (ret_answer->seq != r->seq);
+	return (n - (ssize_t)sizeof(*ret_answer));
+}
+
 static ssize_t
 receive(struct cred_reader *r, int stop_fd, char *buf, size_t size)
 {
-	struct pollfd p[2] = {{.fd = r->sock, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
 	struct cred_answer a;
-	ssize_t n;
+	ssize_t n = receive_answer(r, stop_fd, &a);
 
-	while (poll(p, 2, -1) < 0 && errno == EINTR)
-		;
-	if (p[1].revents != 0 && p[0].revents == 0)
-		return (-ECANCELED);
-	n = recv(r->sock, r->packet, PACKET_MAX, 0);
-	if (n < (ssize_t)sizeof(a))
-		return (-EPIPE);
-	memcpy(&a, r->packet, sizeof(a));
-	n -= (ssize_t)sizeof(a);
+	if (n < 0)
+		return (n);
 	if ((size_t)n >= size || (uint32_t)n != a.len)
 		return (-EPROTO);
 	memcpy(buf, r->packet + sizeof(a), (size_t)n);
@@ -192,7 +211,7 @@ cred_reader_ask(
     struct cred_reader *r, enum cred_ask ask, const char *name, int stop_fd, char *buf, size_t size)
 {
 	struct cred_question q = {.ask = ask};
-	ssize_t n;
+	ssize_t n = -EPIPE;
 
 	buf[0] = '\0';
 	if (r == NULL)
@@ -200,9 +219,10 @@ cred_reader_ask(
 	if (strlcpy(q.name, name != NULL ? name : "", sizeof(q.name)) >= sizeof(q.name))
 		return (-ENAMETOOLONG);
 	(void)pthread_mutex_lock(&r->lock);
-	n = send(r->sock, &q, sizeof(q), MSG_NOSIGNAL) == sizeof(q) ? receive(r, stop_fd, buf, size)
-								    : -EPIPE;
-	explicit_bzero(r->packet, PACKET_MAX);
+	q.seq = ++r->seq;
+	if (send(r->sock, &q, sizeof(q), MSG_NOSIGNAL) == sizeof(q))
+		n = receive(r, stop_fd, buf, size);
+	wipe_packet(r);
 	(void)pthread_mutex_unlock(&r->lock);
 	if (n < 0 && buf[0] == '\0')
 		(void)strlcpy(buf,

@@ -44,11 +44,13 @@ enum cred_ask {
 
 struct cred_question {
 	uint32_t ask;
+	uint32_t seq;		/* comes back in the answer */
 	char	 name[CRED_NAME_MAX];
 };
 
 struct cred_answer {
 	int32_t	 error;
+	uint32_t seq;
 	uint32_t len;		/* of the text that follows */
 };
 

@@ -3,6 +3,7 @@
  * test_envwipe.c -- a secret in the environment: after it has been wiped, neither getenv(3) nor
  * /proc/self/environ has it, and its neighbours are untouched.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
