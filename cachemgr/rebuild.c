@@ -128,6 +128,7 @@ rebuild_pending(struct cachemgr *cm)
 	off_t base = (off_t)cm->shm->off[SHM_ZEROMAP];
 	off_t end = base + (off_t)((cm->shm->geo.nblocks + 31) / 32 * 8);
 	off_t at = base;
+	uint64_t present = 0;
 
 	/* Holes of the segment are blocks nobody ever touched. */
 	while (at < end && (at = lseek(fd, at, SEEK_DATA)) >= 0 && at < end) {
@@ -138,7 +139,10 @@ rebuild_pending(struct cachemgr *cm)
 			uint64_t first = (uint64_t)(at - base) / 8 * 32;
 
 			for (uint64_t i = first; i < first + 32 && i < cm->shm->geo.nblocks; i++) {
-				if (zero_get(&cm->tab, i) != ZERO_PENDING)
+				enum zero_state z = zero_get(&cm->tab, i);
+
+				present += z == ZERO_PRESENT;
+				if (z != ZERO_PENDING)
 					continue;
 				if (cm->npending++ == 0)
 					cm->pend_lo = cm->pend_cursor = i;
@@ -146,6 +150,7 @@ rebuild_pending(struct cachemgr *cm)
 			}
 		}
 	}
+	atomic_store(&cm->st->present_blocks, present);
 }
 
 /* The uploaders died with our predecessor: what is frozen was on its way, or may have been. */

@@ -45,6 +45,10 @@ zero_change(struct cachemgr *cm, uint32_t block, enum zero_state to)
 		if (block >= cm->pend_hi)
 			cm->pend_hi = (uint64_t)block + 1;
 	}
+	if (from == ZERO_PRESENT)
+		atomic_fetch_sub(&cm->st->present_blocks, 1);
+	if (to == ZERO_PRESENT)
+		atomic_fetch_add(&cm->st->present_blocks, 1);
 	zero_set(&cm->tab, block, to);
 	if (cm->commit != NULL && (from == ZERO_PENDING || to == ZERO_PENDING))
 		commit_note_zero(cm, block, to == ZERO_PENDING);

@@ -233,6 +233,28 @@ is_listen_address(const char *text)
 	return (atoi(colon + 1) >= 1 && atoi(colon + 1) <= 65535);
 }
 
+static bool
+is_price(const char *text)
+{
+	return (text != NULL && *text != '\0' && text[strspn(text, "0123456789.")] == '\0' &&
+		strchr(text, '.') == strrchr(text, '.') && strcmp(text, ".") != 0);
+}
+
+static int
+check_prices(const struct conf *conf, char **ret_error)
+{
+#define PRICE(id, field)                                                                           \
+	if (!is_price(conf->field))                                                                \
+	FAIL(id, "\"%s\" is no price (dollars: 0.005)", conf->field)
+
+	PRICE(pricePut, price_put);
+	PRICE(priceGet, price_get);
+	PRICE(priceOut, price_out);
+	PRICE(priceStored, price_stored);
+#undef PRICE
+	return (0);
+}
+
 static int
 check_processes(const struct conf *conf, char **ret_error)
 {
@@ -247,6 +269,8 @@ check_processes(const struct conf *conf, char **ret_error)
 	    *conf->log_to != '/')
 		FAIL(logTo, "\"%.60s\" is not known (auto, stderr, syslog, journal or /path)",
 		    conf->log_to);
+	if (check_prices(conf, ret_error) < 0)
+		return (-EINVAL);
 	if (conf->debug && conf->quiet)
 		FAIL(quiet, "contradicts debug (one of the two)");
 	if (conf->uploaders != 0 && conf->max_transfers != 0 &&

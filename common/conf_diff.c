@@ -62,6 +62,11 @@ conf_key_may_change(enum conf_id id)
 	case CONF_debug:
 	case CONF_quiet:
 	case CONF_metricsListen:
+	case CONF_usageFile:
+	case CONF_pricePut:
+	case CONF_priceGet:
+	case CONF_priceOut:
+	case CONF_priceStored:
 	case CONF_statsFileMirror:
 	case CONF_statsFileMirrorInterval:
 		return (true);

@@ -31,6 +31,27 @@ seconds(double s, char buf[48])
 	return (duration_text((uint64_t)(s * US_PER_S), buf, 48));
 }
 
+/* What to do about it, where that is always the same. */
+static const char *
+advice(const char *state)
+{
+	static const struct {
+		const char *state, *text;
+	} what[] = {
+	    {"fenced",
+		"nothing is uploaded any more; FENCED DISKS in s3backerctl(8) says what to do"},
+	    {"degraded",
+		"it goes on; what a loss of this machine would take along is in the next line"},
+	    {"drained", "writes go to the bucket first; s3backerctl resume takes that back"},
+	    {"stopping", "it is unmounted when everything is in the bucket"},
+	};
+
+	for (unsigned i = 0; i < sizeof(what) / sizeof(what[0]); i++)
+		if (strcmp(what[i].state, state) == 0)
+			return (what[i].text);
+	return (NULL);
+}
+
 static void
 put_health(json_t *st, FILE *out)
 {
@@ -40,6 +61,8 @@ put_health(json_t *st, FILE *out)
 	(void)fprintf(out, "%s: %s%s%s\n",
 	    *text(disk, "file") != '\0' ? text(disk, "file") : text(st, "name"), text(st, "state"),
 	    *why != '\0' ? ": " : "", why);
+	if (advice(text(st, "state")) != NULL)
+		(void)fprintf(out, "  note       %s\n", advice(text(st, "state")));
 }
 
 /* What a loss of this machine would take along. */
@@ -51,7 +74,7 @@ put_risk(json_t *st, FILE *out)
 	uint64_t rate = number(json_object_get(st, "transfers"), "uploadBytesPerSec");
 	uint64_t deletes = number(cache, "pendingDeletes");
 	double age = json_real_value(json_object_get(cache, "oldestDirtySec"));
-	char a[24], t[48], t2[48];
+	char a[24], r[24], t[48], t2[48];
 
 	(void)fprintf(out, "  at risk    ");
 	/* Writes of the last moment have a number before cachemgr knows their blocks. */
@@ -66,7 +89,8 @@ put_risk(json_t *st, FILE *out)
 	(void)fprintf(out, "%s in %llu blocks not in the bucket yet, the oldest for %s",
 	    bar_bytes(bytes, a), (unsigned long long)blocks, seconds(age, t));
 	if (rate > 0 && bytes > 0)
-		(void)fprintf(out, "; done in about %s", seconds((double)bytes / (double)rate, t2));
+		(void)fprintf(out, "; done in about %s at %s/s",
+		    seconds((double)bytes / (double)rate, t2), bar_bytes(rate, r));
 	if (deletes > 0)
 		(void)fprintf(out, "; %llu blocks to delete", (unsigned long long)deletes);
 	(void)fprintf(out, "\n");
@@ -196,6 +220,48 @@ put_processes(json_t *st, FILE *out)
 }
 
 static void
+put_period(json_t *usage, const char *key, const char *name, FILE *out)
+{
+	json_t *u = json_object_get(usage, key);
+	char a[24], b[24];
+
+	(void)fprintf(out, "%s $%.4f: %llu PUT, %llu GET, %s up, %s down", name,
+	    json_real_value(json_object_get(u, "dollars")), (unsigned long long)number(u, "put"),
+	    (unsigned long long)number(u, "get"), bar_bytes(number(u, "bytesUp"), a),
+	    bar_bytes(number(u, "bytesDown"), b));
+}
+
+/* An estimate; and that a disk which nobody uses costs nothing but its lease. */
+static void
+put_cost(json_t *st, FILE *out)
+{
+	json_t *u = json_object_get(st, "usage"), *stored = json_object_get(u, "stored");
+	double lease = json_real_value(json_object_get(u, "leasePerDay"));
+	char a[24];
+
+	if (u == NULL)
+		return;
+	(void)fprintf(out, "  cost       ");
+	put_period(u, "today", "today about", out);
+	(void)fprintf(out, "\n             ");
+	put_period(u, "thisMonth", "this month", out);
+	(void)fprintf(out, "\n");
+	if (stored != NULL)
+		(void)fprintf(out, "             %s stored: $%.4f a month\n",
+		    bar_bytes(number(stored, "bytes"), a),
+		    json_real_value(json_object_get(stored, "dollarsPerMonth")));
+	if (!json_is_true(json_object_get(u, "idle")))
+		return;
+	if (lease > 0)
+		(void)fprintf(out,
+		    "             idle: nothing but the lease is asked for, %.0f requests a day, "
+		    "$%.4f a month\n",
+		    lease, json_real_value(json_object_get(u, "leaseDollarsPerMonth")));
+	else
+		(void)fprintf(out, "             idle: nothing is asked of the store\n");
+}
+
+static void
 put_scrub(json_t *st, FILE *out)
 {
 	json_t *s = json_object_get(st, "scrub");
@@ -225,6 +291,7 @@ page_print(json_t *st, FILE *out)
 	put_disk(st, out);
 	put_cache(st, out);
 	put_transfers(st, out);
+	put_cost(st, out);
 	put_scrub(st, out);
 	put_errors(st, out);
 	put_processes(st, out);

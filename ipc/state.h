@@ -76,7 +76,8 @@ struct ipc_state {
 	 * on their way to the store.
 	 */
 	_Atomic uint32_t unclean;
-	uint64_t pad[5];
+	_Atomic uint64_t present_blocks; /* cachemgr: blocks that the bucket may hold, ZERO_PRESENT */
+	uint64_t pad[4];
 	/* supervisor: body of the token object, for renewals; NUL-terminated */
 	char token_body[512];
 

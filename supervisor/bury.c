@@ -25,6 +25,7 @@
 #include "supervisor/phase.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
+#include "supervisor/usage.h"
 #include "supervisor/words.h"
 
 #include "supervisor/guard.h"
@@ -330,7 +331,8 @@ bury_children(struct super *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (helper_died(s, pid, status) || mirror_died(s, pid, status))
+		if (helper_died(s, pid, status) || mirror_died(s, pid, status) ||
+		    usage_died(s, pid, status))
 			continue;
 		for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++)
 			if (s->role[p].pid == pid)

@@ -40,6 +40,7 @@
 #include "supervisor/scrape.h"
 #include "supervisor/storetool.h"
 #include "supervisor/super.h"
+#include "supervisor/usage.h"
 #include "supervisor/token.h"
 #include "supervisor/vault.h"
 
@@ -492,6 +493,7 @@ disk_end(struct super *s)
 	if (s->control != NULL)
 		(void)unlink(s->paths.sock);
 	scrape_remove(s);
+	usage_end(s);
 	pidlock_drop(s->paths.pid, &s->pid_fd);
 	if (s->was_running)
 		log_event(EVENT_STOPPED, LEVEL_INFO, "stopped: left_dirty_bytes=%llu",

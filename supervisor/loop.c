@@ -30,6 +30,7 @@
 #include "supervisor/scrape.h"
 #include "supervisor/set.h"
 #include "supervisor/super.h"
+#include "supervisor/usage.h"
 #include "supervisor/vault.h"
 
 #include "supervisor/guard.h"
@@ -172,6 +173,7 @@ super_run(struct super *s)
 		deadline = min_u64(deadline, scrub_timers(s, now));
 		deadline = min_u64(deadline, mirror_timers(s, now));
 		deadline = min_u64(deadline, scrape_timers(s, now));
+		deadline = min_u64(deadline, usage_timers(s, now));
 		deadline = min_u64(deadline, control_timers(s, now));
 		deadline = min_u64(deadline, notify_timers(s, now));
 		if (s->phase == PHASE_OVER)
@@ -200,6 +202,7 @@ super_close(struct super *s)
 	mirror_close(s);
 	control_close(&s->control);
 	scrape_close(s);
+	usage_close(s);
 	vault_close(&s->vault);
 	shm_detach(&s->shm);
 	close_fd(&s->handed.cache);

@@ -21,6 +21,7 @@
 
 #include "supervisor/status.h"
 #include "supervisor/super.h"
+#include "supervisor/usage.h"
 
 #include "supervisor/guard.h"
 
@@ -180,6 +181,24 @@ put_processes(struct page *p)
 }
 
 static void
+put_usage(struct page *p)
+{
+	struct usage_sum day, month;
+	uint64_t stored;
+
+	if (usage_now(p->s, &day, &month)) {
+		head(p, "cost_estimate_dollars", "gauge",
+		    "Requests and traffic at the prices of the configuration, by UTC day and "
+		    "month.");
+		value(p, "cost_estimate_dollars", ",period=\"today\"", usage_dollars(p->s, &day));
+		value(p, "cost_estimate_dollars", ",period=\"month\"", usage_dollars(p->s, &month));
+	}
+	if (usage_stored(p->s, &stored))
+		put(p, "stored_bytes", "gauge", "Blocks in the bucket, uncompressed.",
+		    (double)stored);
+}
+
+static void
 put_gauges(struct page *p)
 {
 	const struct super *s = p->s;
@@ -215,6 +234,7 @@ put_gauges(struct page *p)
 	    atomic_load(&st->fenced) != 0);
 	put(p, "healthy", "gauge", "1 while the disk runs and nothing is degraded.",
 	    status_healthy(s));
+	put_usage(p);
 	if (s->scrub.on || s->scrub.ever)
 		put(p, "scrub_bad_blocks", "gauge",
 		    "Bad blocks of the last scrub that were not repaired.",

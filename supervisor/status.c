@@ -18,6 +18,7 @@
 #include "supervisor/heart.h"
 #include "supervisor/phase.h"
 #include "supervisor/super.h"
+#include "supervisor/usage.h"
 #include "supervisor/token.h"
 
 #include "supervisor/guard.h"
@@ -214,11 +215,11 @@ processes_json(const struct super *s)
 }
 
 json_t *
-status_json(const struct super *s)
+status_json(struct super *s)
 {
 	char why[512];
 	const char *state = "starting";
-	json_t *o, *scrub;
+	json_t *o, *scrub, *usage;
 
 	why[0] = '\0';
 	if (s->shm.base != NULL)
@@ -235,6 +236,8 @@ status_json(const struct super *s)
 	(void)json_object_set_new(o, "durability", durability_json(s));
 	(void)json_object_set_new(o, "transfers", transfers_json(s));
 	(void)json_object_set_new(o, "processes", processes_json(s));
+	if ((usage = usage_json(s)) != NULL)
+		(void)json_object_set_new(o, "usage", usage);
 	if ((scrub = scrub_json(s, false)) != NULL)
 		(void)json_object_set_new(o, "scrub", scrub);
 	(void)json_object_set_new(o, "errors",

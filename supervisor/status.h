@@ -12,7 +12,7 @@
 
 struct super;
 
-json_t	*status_json(const struct super *);	/* the fields of INTERFACE.md and a few more */
+json_t	*status_json(struct super *);	/* the fields of INTERFACE.md and a few more */
 bool	status_healthy(const struct super *);		/* running, and nothing is degraded */
 char	*status_metrics(const struct super *);	/* Prometheus text; to be freed */
 

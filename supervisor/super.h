@@ -41,6 +41,7 @@
 struct conf;
 struct control;
 struct letter;
+struct usage;
 struct mirror;
 struct scrape;
 struct super;
@@ -187,6 +188,7 @@ struct super {
 	struct helper	 helper;
 	struct control	*control;
 	struct mirror	*mirror;	/* NULL: not begun */
+	struct usage	*usage;		/* NULL: not counted yet */
 	struct scrape	*scrape;	/* metricsListen; NULL: not served */
 
 	struct ipc_ring_end to_cm, from_cm;
