@@ -88,7 +88,8 @@ put_risk(json_t *st, FILE *out)
 	}
 	(void)fprintf(out, "%s in %llu blocks not in the bucket yet, the oldest for %s",
 	    bar_bytes(bytes, a), (unsigned long long)blocks, seconds(age, t));
-	if (rate > 0 && bytes > 0)
+	/* The rate is that of the last uploads: without one under way it promises nothing. */
+	if (rate > 0 && bytes > 0 && number(json_object_get(st, "transfers"), "inFlight") > 0)
 		(void)fprintf(out, "; done in about %s at %s/s",
 		    seconds((double)bytes / (double)rate, t2), bar_bytes(rate, r));
 	if (deletes > 0)
