@@ -32,6 +32,7 @@
 #include "supervisor/mount.h"
 #include "supervisor/notify.h"
 #include "supervisor/phase.h"
+#include "supervisor/picks.h"
 #include "supervisor/pidlock.h"
 #include "supervisor/set.h"
 #include "supervisor/sizes.h"
@@ -360,6 +361,7 @@ make_segment(struct super *s)
 	log_info("geometry: size=%llu block=%u cache_slots=%u uploaders=%u transfers=%u",
 	    (unsigned long long)s->size, geo.block_size, geo.nslots, geo.nuploaders,
 	    conf_max_transfers(s->conf, geo.block_size));
+	picks_log(s, &geo, has_cache_file(s->conf));
 	return (0);
 }
 

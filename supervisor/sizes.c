@@ -21,8 +21,8 @@ sizes_new_block(uint64_t size)
 {
 	/*
 	 * A request costs its latency and its price however small it is, so blocks are large; a
-	 * changed byte uploads a whole one, so not larger than helps.  At 100 ms and 32 requests in
-	 * flight 1 MiB fills a gigabit.  Small disks get enough blocks to work with at all; very
+	 * changed byte uploads a whole one, so not larger than helps.  At 100 ms and 128 requests in
+	 * flight 1 MiB fills ten gigabits.  Small disks get enough blocks to work with at all; very
 	 * large ones stay below a hundred million objects.
 	 */
 	uint64_t block = size <= 64 * MIB   ? 64 * KIB

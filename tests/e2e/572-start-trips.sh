@@ -15,6 +15,8 @@ must_start
 is "$(token_requests PUT)" "200 412" "two attempts at once to create the mount token"
 has "$(token_requests GET)" '^404( 404)?$' "after one look, or two on a machine that takes seconds in between"
 is "$(status disk.fence)" strong "of which one was refused: the fence is strong"
+is "$(grep -oE 'picked: (maxTransfers|blockCacheSize)=[0-9]+: [a-z0-9]+' "$run/log" | paste -sd,)" \
+    "picked: blockCacheSize=768: the,picked: maxTransfers=512: 128" "what nobody has set is in the log, with the reason"
 put "$file" 0 65536 one
 quietly ctl flush
 ok $? "and the disk may be written"
