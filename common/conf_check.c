@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/blockmath.h"
 #include "common/conf_priv.h"
@@ -68,6 +69,44 @@ check_mode(const struct conf *conf, char **ret_error)
 	if (IS_SET(fence) && conf->fence == CONF_FENCE_STRONG)
 		FAIL(fence, "strong contradicts sharedDiskMode (fence = auto)");
 	return (0);
+}
+
+static bool
+is_loopback(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	if (host == NULL)
+		return (false);
+	host += 3;
+	return (strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
+		(strncasecmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL));
+}
+
+/*
+ * http:// in baseURL is what users of the old program have, and means what it says: with keys that were
+ * given for this disk.  Keys that lie about for other purposes do not go there unless asked for.
+ */
+static int
+check_plain(const struct conf *conf, char **ret_error)
+{
+	const char *home = getenv("HOME");
+	char path[4096];
+
+	if (conf->store_is_dir || conf->use_tls || is_loopback(conf->base_url) ||
+	    (IS_SET(ssl) && !conf->ssl) || conf->access_id != NULL || conf->access_file != NULL ||
+	    conf->access_ec2_iam != NULL)
+		return (0);
+	if (conf->profile != NULL)
+		FAIL(profile, "its keys are not used over http:// (https://HOST/; ssl = no beside "
+			      "baseURL allows it)");
+	(void)snprintf(path, sizeof(path), "%s/.s3backer_passwd", home != NULL ? home : "");
+	if (access(path, F_OK) == 0) /* as the old program does */
+		return (0);
+	FAIL(baseURL,
+	    "keys of the environment, of AWS files or of this machine's role are not used "
+	    "over http:// (https://HOST/; accessId and accessKey; ssl = no allows it; "
+	    "accessId without a value: none are needed)");
 }
 
 static int
@@ -280,18 +319,6 @@ check_processes(const struct conf *conf, char **ret_error)
 	return (0);
 }
 
-static bool
-is_loopback(const char *url)
-{
-	const char *host = strstr(url, "://");
-
-	if (host == NULL)
-		return (false);
-	host += 3;
-	return (strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
-		(strncasecmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL));
-}
-
 static void
 note_all(struct conf *conf)
 {
@@ -340,8 +367,9 @@ conf_check(struct conf *conf, char **ret_error)
 	if ((r = conf_derive(conf, ret_error)) < 0 || (r = check_geometry(conf, ret_error)) < 0 ||
 	    (r = check_mode(conf, ret_error)) < 0 || (r = check_store(conf, ret_error)) < 0 ||
 	    (r = check_credentials(conf, ret_error)) < 0 ||
-	    (r = check_cache(conf, ret_error)) < 0 || (r = check_crypto(conf, ret_error)) < 0 ||
-	    (r = check_mount(conf, ret_error)) < 0 || (r = check_processes(conf, ret_error)) < 0 ||
+	    (r = check_plain(conf, ret_error)) < 0 || (r = check_cache(conf, ret_error)) < 0 ||
+	    (r = check_crypto(conf, ret_error)) < 0 || (r = check_mount(conf, ret_error)) < 0 ||
+	    (r = check_processes(conf, ret_error)) < 0 ||
 	    (r = conf_check_permissions(conf, ret_error)) < 0)
 		return (r);
 	if (conf->priv->nnotes == 0) /* once, however often it is checked */

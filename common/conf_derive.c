@@ -213,7 +213,9 @@ derive_url(struct conf *conf, char **ret_error)
 		    "a bucket cannot stand before the address %s (no-vhost)", host));
 	conf->use_vhost =
 	    conf->vhost || (conf_is_set(conf, CONF_region) && !conf->no_vhost &&
-			       !is_address(host) && strcasecmp(host, "localhost") != 0);
+			       !is_address(host) && strcasecmp(host, "localhost") != 0 &&
+			       /* a certificate for *.HOST does not cover a.b.HOST */
+			       !(conf->use_tls && strchr(conf->bucket_name, '.') != NULL));
 	if (!bucket_name_ok(conf->bucket_name, conf->use_vhost))
 		return (conf_fail_key(conf, CONF_bucket, ret_error,
 		    "\"%.100s\" is not a bucket name (3 to 63 lower-case letters, digits, - and .)",

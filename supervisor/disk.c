@@ -34,6 +34,7 @@
 #include "supervisor/phase.h"
 #include "supervisor/picks.h"
 #include "supervisor/pidlock.h"
+#include "supervisor/place.h"
 #include "supervisor/set.h"
 #include "supervisor/sizes.h"
 #include "supervisor/start.h"
@@ -154,6 +155,7 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *r
 	    (r = heed(s, t->answer, ret_held, ret_error)) < 0)
 		return (r);
 	ret_held->looked_us = looked;
+	place_note(s, t->answer);
 	if (s->conf->no_auto_detect) {
 		/* The user says that he knows: then the old program's default is meant. */
 		in->conf_block = in->conf_block != 0 ? in->conf_block : CONF_BLOCK_SIZE_NEW;
@@ -166,16 +168,6 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *r
 	if (storetool_value(t->answer, "empty", empty, sizeof(empty)))
 		in->bucket = strcmp(empty, "1") == 0 ? BUCKET_EMPTY : BUCKET_USED;
 	return (0);
-}
-
-int
-disk_tell_uploaders(struct super *s)
-{
-	char line[128];
-
-	(void)snprintf(line, sizeof(line), "size=%llu\nblockSize=%u", (unsigned long long)s->size,
-	    s->shm.geo.block_size);
-	return (vault_append(s->vault, line));
 }
 
 int
@@ -196,7 +188,7 @@ disk_settle_sizes(struct super *s, struct storetool *t, struct held *ret_held, c
 		start_report_note(s, o.note);
 	s->size = o.size;
 	s->shm.geo.block_size = o.block;
-	return (disk_tell_uploaders(s));
+	return (place_tell_uploaders(s));
 }
 
 /* Keys that were found somewhere, and not configured: which, and where. */
@@ -405,7 +397,7 @@ disk_go_on(struct super *s, bool by_exec)
 	int r;
 
 	if ((r = open_signals(s)) < 0 || (r = disk_lock_up_secrets(s)) < 0 ||
-	    (r = disk_tell_uploaders(s)) < 0) {
+	    (r = place_tell_uploaders(s)) < 0) {
 		super_fail(s, "cannot go on: %s", strerror(-r));
 		return (r);
 	}
@@ -421,7 +413,7 @@ disk_go_on_cold(struct super *s)
 
 	s->token.taken_over = true; /* if it fails, changes in the cache file keep it */
 	if ((r = open_signals(s)) < 0 || (r = disk_lock_up_secrets(s)) < 0 ||
-	    (r = disk_tell_uploaders(s)) < 0 || (r = make_segment(s)) < 0 ||
+	    (r = place_tell_uploaders(s)) < 0 || (r = make_segment(s)) < 0 ||
 	    (r = letter_read_init(s->letter, s)) < 0) {
 		super_fail(s, "cannot go on: %s", strerror(-r));
 		return (r);

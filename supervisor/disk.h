@@ -28,7 +28,6 @@ void	disk_end(struct super *);
 int	disk_lock_up_secrets(struct super *);
 /* What the bucket and the configuration say: s->size, geo.block_size; and tells the uploaders. */
 int	disk_settle_sizes(struct super *, struct storetool *, struct held *, char **ret_error);
-int	disk_tell_uploaders(struct super *);
 /* With the token: the key object of a new disk with AES-256-GCM; for all others nothing. */
 int	disk_make_key(struct super *, struct storetool *, char **ret_error);
 

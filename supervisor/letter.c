@@ -201,6 +201,8 @@ letter_write(const struct super *s, enum letter_for whom)
 	if (o == NULL)
 		return (NULL);
 	put_number(o, "size", s->size);
+	(void)json_object_set_new(o, "region", json_string(s->region));
+	(void)json_object_set_new(o, "style", json_string(s->style));
 	put_number(o, "nextReq", s->next_req);
 	put_number(o, "fuseMinor", s->fuse_minor);
 	(void)json_object_set_new(o, "live", changes_letter(s));
@@ -405,6 +407,8 @@ letter_read_disk(const struct letter *l, struct super *s)
 	if (s->conf->mount_point == NULL || s->file == NULL)
 		return (-ENOMEM);
 	s->size = number(letter, "size");
+	get_text(letter, "region", s->region, sizeof(s->region));
+	get_text(letter, "style", s->style, sizeof(s->style));
 	s->next_req = number(letter, "nextReq");
 	s->fuse_minor = (unsigned)number(letter, "fuseMinor");
 	s->shm.geo.block_size = (uint32_t)number(letter, "blockSize"); /* until it is attached */

@@ -18,6 +18,7 @@
 #include "supervisor/disk.h"
 #include "supervisor/haul_impl.h"
 #include "supervisor/site.h"
+#include "supervisor/place.h"
 #include "supervisor/super.h"
 
 #include "supervisor/guard.h"
@@ -193,7 +194,7 @@ apply(struct site *w, uint64_t size)
 	if (size < before && (r = clear_behind(w, size)) < 0)
 		return (r);
 	s->size = size;
-	r = disk_tell_uploaders(s);
+	r = place_tell_uploaders(s);
 	if (r == 0)
 		r = resize_stamp(s, TIME_NEVER / 2, &recorded, &error);
 	if (r < 0) {

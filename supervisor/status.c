@@ -232,6 +232,12 @@ status_json(struct super *s)
 	if (s->shm.base == NULL)
 		return (o);
 	(void)json_object_set_new(o, "disk", disk_json(s));
+	if (s->region[0] != '\0') {
+		json_t *disk = json_object_get(o, "disk");
+
+		(void)json_object_set_new(disk, "region", json_string(s->region));
+		(void)json_object_set_new(disk, "addressing", json_string(s->style));
+	}
 	(void)json_object_set_new(o, "cache", cache_json(s));
 	(void)json_object_set_new(o, "durability", durability_json(s));
 	(void)json_object_set_new(o, "transfers", transfers_json(s));

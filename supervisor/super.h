@@ -178,6 +178,7 @@ struct super {
 	uint32_t	 nprocs;
 	struct token	 token;
 	uint64_t	 size;		/* of the disk, bytes */
+	char		 region[64], style[8]; /* place.h; empty: as configured */
 	bool		 new_key;	/* AES-256-GCM: it has no key object yet */
 
 	enum phase	 phase;

@@ -45,40 +45,6 @@ heal_clock(struct s3 *s3, const struct http_reply *r, const struct xml_error *x)
 	return (true);
 }
 
-static bool
-region_name_ok(const char *s)
-{
-	return (*s != '\0' && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(s));
-}
-
-/*
- * The bucket lives in another region: sign for it, and where the endpoint follows from the region
- * (AWS), go there.  Elsewhere an endpoint named by a reply is not followed: it is the user's choice
- * who gets his data.
- */
-static bool
-heal_region(struct s3 *s3, const struct http_reply *r, const struct xml_error *x)
-{
-	const char *region = x->region[0] != '\0' ? x->region : r->region;
-	struct s3_endpoint *e = &s3->endpoint;
-	char url[512], name[64];
-
-	if (!region_name_ok(region) || strcmp(region, e->region) == 0)
-		return (false);
-	(void)strlcpy(name, region, sizeof(name));
-	if (s3->on_aws)
-		(void)snprintf(url, sizeof(url), "%s://s3.%s.amazonaws.com/", e->scheme, name);
-	else
-		(void)snprintf(
-		    url, sizeof(url), "%s://%s%s", e->scheme, e->plain_host, e->base_path);
-	log_info("bucket is in another region, set region = %s to spare the detour: configured=%s",
-	    name, e->region);
-	if (s3_endpoint_set(e, url, s3->env.conf->bucket_name, e->vhost, name) < 0)
-		return (false);
-	s3->region_found = true;
-	return (true);
-}
-
 /*
  * A store that takes checksums says so by a success; before one, any "do not understand" is put down to
  * them, later only one that names them.
@@ -133,13 +99,13 @@ heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail 
 	if (f == FAIL_CLOCK)
 		healed = heal_clock(s3, r, x);
 	else if (f == FAIL_REGION)
-		healed = heal_region(s3, r, x);
+		healed = s3_place_region(s3, r, x) || s3_place_style(s3, r, x);
 	else if (f == FAIL_EXPIRED || f == FAIL_DENIED)
 		(void)credentials_refused(s3->credentials, speaks_of_keys(s, x, f));
 	else if (f == FAIL_UNSUPPORTED && s->op->kind == STORE_LIST && !s3->list_v2)
 		healed = s3->list_v2 = true; /* version 1 works everywhere, or so they say */
 	else
-		healed = heal_checksums(s3, s, x, f);
+		healed = s3_place_style(s3, r, x) || heal_checksums(s3, s, x, f);
 	if (healed)
 		s3->generation++;
 	return (healed);
@@ -221,6 +187,8 @@ s3_judge(struct s3 *s3, struct s3_op *s)
 	    strcmp(r->region, s3->endpoint.region) != 0)
 		out->fail = FAIL_REGION;
 	judge_outcome(s, out);
+	if (out->fail == FAIL_NONE)
+		s3->place_proven = true;
 	out->healed = heal(s3, s, &x, out->fail);
 	learn(s3, s);
 	count(s3, out->fail, r);

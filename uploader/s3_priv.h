@@ -6,7 +6,8 @@
  *	s3_build.c	the request of each kind of operation
  *	s3_body.c	where the bodies of replies go
  *	s3_verify.c	checksums and MD5s of what was downloaded
- *	s3_judge.c	what a reply means; healing of clock and region
+ *	s3_judge.c	what a reply means; healing of the clock
+ *	s3_place.c	region and addressing style
  */
 #ifndef S3B_UPLOADER_S3_PRIV_H
 #define S3B_UPLOADER_S3_PRIV_H
@@ -29,7 +30,8 @@ struct s3 {
 	unsigned	    generation;	/* grows when clock, region or keys were put right */
 	bool		    on_aws;	/* endpoints follow from regions */
 	bool		    list_v2;
-	bool		    region_found;
+	bool		    place_found;	/* s3_place.c: another than configured */
+	bool		    place_proven, style_tried;
 	enum { CHECKSUMS_UNKNOWN, CHECKSUMS_TAKEN, CHECKSUMS_REFUSED } checksums;
 	enum { ETAGS_UNKNOWN, ETAGS_MD5, ETAGS_NO_MD5 } etags; /* s3_verify.c */
 };
@@ -74,6 +76,10 @@ int	s3_verify_slot(struct s3_op *, bool *ret_later); /* a block that is in its s
 void	s3_verify_prepare(struct s3_op *);	/* an encoded one: before, in, and after the job */
 int	s3_verify_buffer(struct s3_op *);
 int	s3_verify_decoded(struct s3_op *, int error);
+
+/* Was the request wrong about the bucket's place?  True: put right, send it again. */
+bool	s3_place_region(struct s3 *, const struct http_reply *, const struct xml_error *);
+bool	s3_place_style(struct s3 *, const struct http_reply *, const struct xml_error *);
 
 void	s3_judge(struct s3 *, struct s3_op *);
 void	s3_finish(struct s3_op *);	/* frees it and calls op->done */

@@ -121,7 +121,7 @@ s3_found(struct store *store, char *buf, size_t size)
 	static const char *const checksums[] = {"", " checksums=taken", " checksums=refused"};
 
 	buf[0] = '\0';
-	if (s3->region_found)
+	if (s3->place_found)
 		(void)snprintf(buf, size, "region=%s style=%s", s3->endpoint.region,
 		    s3->endpoint.vhost ? "vhost" : "path");
 	(void)strlcat(buf, checksums[s3->checksums] + (buf[0] == '\0' && s3->checksums != 0), size);

@@ -131,4 +131,18 @@ for bad in expired other unknown; do
 	block=$((block + 1))
 done
 stop_disk
+
+# ---- the bucket in front of the name, which region only implies ------------------------------------
+stop_server
+server_port=
+hosts "127.0.0.1 store.example"
+start_server
+write_conf place size=1m blockSize=64k baseURL="http://store.example:$port/" region=us-east-1
+has "$(s3backerd -c "$conf" start 2>&1)" 'its name in the path: .*no-vhost = yes' \
+    "a bucket's host name that cannot be resolved: the path is taken, and said so"
+is "$(status disk.addressing)" path "and shown by status"
+put "$file" 0 65536 placed
+stop_disk
+cmp -s <(adm "$admin/object/bkt/00000000") put.tmp
+ok $? "all processes know it"
 done_testing

@@ -121,24 +121,24 @@ is "$(ahead readAhead=8 readAheadTrigger=50)" 3 "readAheadTrigger = 50: not yet"
 
 # ---- listBlocks, noAutoDetect, verifyReads ----------------------------------------------------------------
 cache_conf size=64m listBlocks=no
-server_reset
+rm -f "$run/log"
 must_start
-is "$(server_stats list)" 0 "listBlocks = no: no listing"
-is "$(gets 200)" 1 "so an absent block costs a request"
+is "$(gets 200)" 1 "listBlocks = no: an absent block costs a request"
 stop_disk
+is "$(grep -c survey "$run/log")" 0 "there was no listing"
 cache_conf size=64m listBlocks=yes
 must_start
 wait_for 10 grep -q 'survey of the bucket is complete' "$run/log"
 ok $? "listBlocks = yes: there is one"
 is "$(gets 200)" 0 "and it costs none"
 stop_disk
-cache_conf size=64m blockSize=64k noAutoDetect=yes listBlocks=no
-mark=$(server_mark)
-quietly s3backerd -c "$conf" -o readOnly=yes -o fence=off start
-first=$(server_log "$mark" | awk '{ print $3, $9 }' | head -n 1)
-has "$first" '^GET .*0$|^$' "noAutoDetect: the sizes are not asked for ($first)"
-is "$(server_log "$mark" | grep -c 'HEAD')" 0 "with no HEAD"
-stop_disk
+for auto in yes no; do
+	cache_conf size=1m blockSize= noAutoDetect=$auto prefix=auto-
+	must_start
+	echo "$auto $(status disk.blockSize)"
+	stop_disk
+done >auto.out
+is "$(tr '\n' ' ' <auto.out)" "yes 4096 no 65536 " "noAutoDetect: the old program's default, nothing chosen"
 cache_conf size=64m verifyReads=no
 must_start
 gets 3 >/dev/null
