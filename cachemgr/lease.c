@@ -94,9 +94,9 @@ fence(struct cachemgr *cm)
 	atomic_store(&cm->st->token_until, 1); /* long past; 0 would mean that no lease is kept */
 	(void)snprintf(cm->st->why, sizeof(cm->st->why),
 	    "the mount token in the bucket is no longer ours: another machine has mounted this "
-	    "disk, or "
-	    "the token was reset; changes are kept here and not uploaded (see s3backerctl(8), "
-	    "FENCED DISKS)");
+	    "disk, or the token was reset; %s (see s3backerctl(8), FENCED DISKS)",
+	    cm->file ? "changes are kept here and not uploaded"
+		     : "changes are in memory alone: copy what is needed before the stop");
 	atomic_store(&cm->st->disk_state, DISK_FENCED);
 	log_event(EVENT_FENCED, LEVEL_ERR,
 	    "fenced: the mount token is no longer ours; nothing is written to the bucket any more: "

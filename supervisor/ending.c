@@ -39,10 +39,11 @@ give_token_back(struct super *s, char *warning, size_t len)
 		return;
 	if (s->fenced) {
 		(void)snprintf(warning, len,
-		    s->left_changes && s->conf->cache_file != NULL
+		    !s->left_changes ? "the disk was fenced"
+		    : s->conf->cache_file != NULL
 			? "the disk was fenced: these changes were not uploaded and wait in the "
 			  "cache file (s3backerctl(8), FENCED DISKS)"
-			: "the disk was fenced");
+			: "the disk was fenced, and without a cache file its changes are lost");
 		return;
 	}
 	if (s->left_changes && s->conf->cache_file != NULL) {

@@ -100,6 +100,25 @@ the_user_decides() {
 	stop_disk
 }
 
+# There is nowhere to keep it, which is said while something can be done.
+in_memory() {
+	local out
+	write_conf memory prefix=memory- size=32m leaseTime=2s blockCacheWriteDelay=100ms
+	must_start
+	fault 'put:key=memory-0*:503'
+	put "$file" 0 65536 x
+	wait_for 10 above 0 transfers.put.retried
+	replace_token memory-
+	wait_for 15 state_is fenced
+	ok $? "memory cache: fenced" || status_json >&2
+	has "$(status why)" 'in memory alone: copy what is needed.*FENCED DISKS.$' "status says what can be done"
+	is "$(get "$file" 0 65536 | sum)" "$(sum <put.tmp)" "and it can still be copied"
+	out=$(s3backerd -c "$conf" stop 2>&1)
+	has "$out" 'fenced, and without a cache file its changes are lost' "stop says what was lost"
+	has "$(cat "$run/log")" 'changes in memory are lost: dirty_bytes=65536' "so does the log"
+	no_fault
+}
+
 # Takes over while we stand still; some of our PUTs are half sent, others wait.
 asleep() {
 	local pids theirs
@@ -150,5 +169,6 @@ asleep() {
 store s3
 by_hand
 the_user_decides
+in_memory
 asleep
 done_testing
