@@ -69,7 +69,8 @@ request(struct cred_ctx *ctx, const struct imds *m, const char *method, const ch
 	    .header = {header},
 	    .nheaders = *header != '\0',
 	    .connect_ms = m->timeout_ms,
-	    .total_ms = m->timeout_ms * 2,
+	    /* A session's answer may never come; whoever takes a GET answers it. */
+	    .total_ms = m->timeout_ms * (strcmp(method, "PUT") == 0 ? 2 : 5),
 	    .no_proxy = true};
 	int r = -EINVAL;
 

@@ -203,8 +203,21 @@ sed -i '/^accessEC2IAM/d' "$conf"
 has "$(AWS_EC2_METADATA_DISABLED=false AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1 found)" \
     "EC2: http://127.0.0.1:1 does not answer" "no metadata service"
 
+# ---- a session token in the configuration -------------------------------------------------------
+adm --data-binary "TEMP:secret:temporary//token==" "$admin/credential" >/dev/null
+write_conf token accessId=TEMP accessKey=secret
+out=$(s3backerd -c "$conf" mounted-flag 2>&1)
+is $? 1 "a temporary key without its token is refused: $out"
+echo "accessToken = temporary//token==" >>"$conf"
+out=$(s3backerd -c "$conf" mounted-flag 2>&1)
+is $? 0 "with accessToken the store takes it"
+is "$(s3backerd -c "$conf" check-config | grep -E '^accessToken|^# credentials')" \
+    "$(printf 'accessToken = ***\n# credentials: configuration, key TEMP')" "which is not shown"
+write_conf accessId= accessKey=
+
 # ---- and the store takes them ------------------------------------------------------------------
 export AWS_EC2_METADATA_DISABLED=false AWS_EC2_METADATA_SERVICE_ENDPOINT=$aws/ec2
+server_reset
 out=$(s3backerd -c "$conf" start 2>&1)
 is $? 0 "a disk with the keys of a role" || { note "$out" >&2; done_testing; }
 has "$out" "credentials: EC2 role s3backer-role .metadata version 2., key ASIA" "start says where they are from"

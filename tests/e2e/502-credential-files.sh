@@ -35,13 +35,13 @@ has "$(tr -d '\0' <"/proc/$reader/cmdline")" "s3backer-uploader: bkt .reads cred
 n=$(changes)
 add_key TWO secret2
 printf 'TWO:secret2\n' >keys.new && chmod 600 keys.new && mv keys.new keys
-wait_for 20 changed "$n"
+wait_for 40 changed "$n"
 ok $? "another file in its place is noticed"
 drop_key ONE
 write_some 200000
 ok $? "written with the new key"
 printf 'nothing\n' >keys
-wait_for 20 grep -q 'cannot renew the credentials.*has no line ID:KEY' "$run/log"
+wait_for 40 grep -q 'cannot renew the credentials.*has no line ID:KEY' "$run/log"
 ok $? "a file without keys: a line in the log"
 write_some 400000
 ok $? "and the old key"
@@ -54,7 +54,7 @@ printf 'THREE:secret3\n' >keys
 drop_key TWO
 kill -KILL "$old"
 is_new() { local p; p=$(role_pid uploader.0); [ -n "$p" ] && [ "$p" != 0 ] && [ "$p" != "$old" ]; }
-wait_for 20 is_new
+wait_for 40 is_new
 ok $? "a new uploader"
 wait_for 10 gone "$reader"
 ok $? "the reader has gone with the old one"
@@ -63,7 +63,7 @@ ok $? "it has what is in the file now, not what was there at the start"
 reader=$(reader_of uploader.0)
 stop_disk
 ok $? "stop"
-gone "$reader"
+wait_for 10 gone "$reader"
 ok $? "no reader is left"
 
 # ---- a profile -------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ ok $? "written with the key of a profile"
 n=$(changes)
 add_key FOUR secret4
 ln -s b/credentials "$HOME/.aws/new" && mv -T "$HOME/.aws/new" "$HOME/.aws/credentials"
-wait_for 20 changed "$n"
+wait_for 40 changed "$n"
 ok $? "a link that leads elsewhere is noticed"
 drop_key THREE
 write_some 200000

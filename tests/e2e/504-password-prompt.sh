@@ -23,7 +23,7 @@ use_disk disk
 mkfifo keys
 script -qefc "s3backerd -c $conf start" typescript <keys >/dev/null 2>&1 &
 exec 9>keys
-wait_for 20 grep -q "Password of disk bkt: " typescript
+wait_for 60 grep -q "Password of disk bkt: " typescript
 ok $? "the question names the disk"
 echo "$password" >&9
 exec 9>&-
