@@ -84,14 +84,15 @@ disk_lock_up_secrets(struct super *s)
 
 /* ---- what the store says -------------------------------------------------------------------- */
 
-/* Of AES-256-GCM, for the uploaders; one line. */
-static int
-keep_key_object(struct super *s, char *text)
+int
+disk_keep_key(struct super *s, const char *answer)
 {
-	char line[600];
+	char text[600], line[620];
 
+	if (!storetool_value(answer, "key", text, sizeof(text)))
+		return (0);
 	text[strcspn(text, "\n")] = '\0';
-	(void)snprintf(line, sizeof(line), "keyObject=%.500s", text);
+	(void)snprintf(line, sizeof(line), "keyObject=%s", text);
 	return (vault_append(s->vault, line));
 }
 
@@ -99,7 +100,6 @@ keep_key_object(struct super *s, char *text)
 int
 disk_make_key(struct super *s, struct storetool *t, char **ret_error)
 {
-	char text[600];
 	int r;
 
 	if (!s->new_key)
@@ -107,8 +107,7 @@ disk_make_key(struct super *s, struct storetool *t, char **ret_error)
 	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "key-make")) < 0)
 		return (r);
 	s->new_key = false;
-	(void)storetool_value(t->answer, "key", text, sizeof(text));
-	return (keep_key_object(s, text));
+	return (disk_keep_key(s, t->answer));
 }
 
 /* What the bucket says besides its sizes.  The first thing to know is who has the disk. */
@@ -127,8 +126,8 @@ heed(struct super *s, const char *answer, struct held *ret_held, char **ret_erro
 	if (storetool_value(answer, "note", text, sizeof(text)))
 		start_report_note(s, text);
 	s->new_key = storetool_number(answer, "newkey", 10) != 0;
-	if (storetool_value(answer, "key", text, sizeof(text)))
-		return (keep_key_object(s, text));
+	if ((r = disk_keep_key(s, answer)) < 0)
+		return (r);
 	if (!storetool_value(answer, "keylength", text, sizeof(text)))
 		return (0);
 	(void)snprintf(line, sizeof(line), "keyLength=%.8s", text);

@@ -28,6 +28,8 @@ void	disk_end(struct super *);
 int	disk_lock_up_secrets(struct super *);
 /* What the bucket and the configuration say: s->size, geo.block_size; and tells the uploaders. */
 int	disk_settle_sizes(struct super *, struct storetool *, struct held *, char **ret_error);
+/* The key object in the answer to `detect`, if there is one, for the uploaders. */
+int	disk_keep_key(struct super *, const char *answer);
 /* With the token: the key object of a new disk with AES-256-GCM; for all others nothing. */
 int	disk_make_key(struct super *, struct storetool *, char **ret_error);
 

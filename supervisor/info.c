@@ -13,6 +13,7 @@
 #include "common/ctlsock.h"
 #include "common/timeutil.h"
 
+#include "supervisor/disk.h"
 #include "supervisor/haul_impl.h"
 #include "supervisor/site.h"
 #include "supervisor/super.h"
@@ -57,7 +58,7 @@ detect(struct site *w, struct info *i)
 	i->empty = storetool_value(w->tool.answer, "empty", empty, sizeof(empty)) &&
 		   strcmp(empty, "1") == 0;
 	(void)storetool_value(w->tool.answer, "region", i->region, sizeof(i->region));
-	return (0);
+	return (disk_keep_key(w->s, w->tool.answer));
 }
 
 /* The other kind of names: nobody records which it is, and whoever asks may not know. */

@@ -114,8 +114,10 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	    (error = codec_open(env->conf, &up->codec, ret_error)) < 0 ||
 	    (error = open_store(up, ret_error)) < 0)
 		return (error);
-	if (codec_lacks_key(up->codec)) /* s3backerd has it from detect or key-make */
+	if (codec_lacks_key(up->codec)) { /* s3backerd has it from detect or key-make */
+		*ret_error = strdup("encrypt: no key object that the password opens");
 		return (-ENOKEY);
+	}
 	/* The key was derived from it. */
 	if (env->conf->password != NULL)
 		explicit_bzero(env->conf->password, strlen(env->conf->password));
