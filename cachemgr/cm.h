@@ -92,6 +92,7 @@ struct bop {
 	uint8_t fetch, upload, merge; /* the three enums above */
 	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue, on_due;
 	uint8_t want_upload, want_fetch;
+	uint8_t unreadable; /* its last upload failed for the cache file */
 	uint8_t fetch_ahead; /* the fetch is read-ahead; nobody waits yet */
 	uint8_t drop_base;   /* trimmed meanwhile: throw away what arrives */
 };
@@ -206,6 +207,7 @@ struct cachemgr {
 	bool sync; /* blockCacheSync: writes go through although nobody has drained the disk */
 	bool checking;	/* conf debug: slots_check() after every busy turn */
 	bool room_made; /* a slot or a dirty place became free this turn */
+	uint32_t nunreadable; /* blocks that cannot be uploaded, because the cache file fails */
 	uint32_t nwant; /* bops with want_upload that have not begun */
 
 	/* trims */
@@ -320,6 +322,7 @@ void upload_try(struct cachemgr *, struct bop *);
 void upload_step(struct cachemgr *, struct bop *);   /* FREEZING: hazards gone? */
 void upload_cancel(struct cachemgr *, struct bop *); /* FREEZING: the block was trimmed */
 void upload_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
+void upload_unreadable(struct cachemgr *, struct bop *, int error); /* 0: it is no more */
 bool upload_now(struct cachemgr *, struct bop *); /* if it is complete; may free it */
 void writeback_later(struct cachemgr *, struct bop *, uint64_t check_us);
 void writeback_forget(struct cachemgr *, struct bop *);

@@ -61,6 +61,7 @@ drop_slots(struct cachemgr *cm, struct bop *b)
 	uint32_t cur = b->cur;
 
 	bop_clear_dirty(cm, b);
+	upload_unreadable(cm, b, 0);
 	if (b->upload == UP_FREEZING)
 		upload_cancel(cm, b); /* not sent yet, and must not be now */
 	if (b->fetch == FETCH_INFLIGHT)

@@ -11,6 +11,8 @@
  *states in order.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/log.h"
@@ -113,6 +115,32 @@ upload_step(struct cachemgr *cm, struct bop *b)
 	(void)sched_send(cm, x, &m);
 }
 
+/*
+ * Uploaders repeat a PUT for as long as it takes; what comes back as an error is that the cache file cannot be
+ * read.  The bytes are nowhere else, so it is tried again and again, and whoever asks is told.
+ */
+void
+upload_unreadable(struct cachemgr *cm, struct bop *b, int error)
+{
+	uint32_t degraded = DISK_DEGRADED, running = DISK_RUNNING;
+
+	if (b->unreadable == (error < 0) && error == 0)
+		return;
+	cm->nunreadable += (error < 0) - b->unreadable;
+	b->unreadable = error < 0;
+	if (atomic_load(&cm->st->cache_broken) != 0)
+		return; /* void.c has something worse to say */
+	if (error < 0) {
+		(void)snprintf(cm->st->why, sizeof(cm->st->why),
+		    "cache file: %s; changes that lie in it cannot be uploaded: blocks=%u one=%u",
+		    strerror(-error), cm->nunreadable, b->block);
+		(void)atomic_compare_exchange_strong(&cm->st->disk_state, &running, DISK_DEGRADED);
+	} else if (cm->nunreadable == 0) {
+		log_info("the cache file can be read again");
+		(void)atomic_compare_exchange_strong(&cm->st->disk_state, &degraded, DISK_RUNNING);
+	}
+}
+
 /* The bucket holds what was frozen. */
 static void
 upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
@@ -120,6 +148,7 @@ upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 	bool zero = (m->flags & IPC_F_ZERO) != 0;
 
 	ctr_inc(cm->ctr, uploads);
+	upload_unreadable(cm, b, 0);
 	cm->rate_bytes += cm->shm->geo.block_size;
 	/* A trim that came meanwhile has put the block to PENDING; the object exists then. */
 	if (zero_get(&cm->tab, b->block) != ZERO_PENDING)
@@ -145,6 +174,8 @@ upload_failed(struct cachemgr *cm, struct bop *b, int status)
 {
 	if (status != -EAGAIN) {
 		log_err(status, "upload failed, will try again: block=%u", b->block);
+		if (status != -ECANCELED)
+			upload_unreadable(cm, b, status);
 		bop_retry_at(cm, b, cm->now_us + RETRY_US);
 	}
 	if (b->cur == b->up_slot)
