@@ -5,8 +5,13 @@
  * A few streams are followed at once.  Two neighbouring misses make one; its window starts small
  * and grows eightfold each time the reader has to wait for a block that is already on its way, which
  * is the sign that the window does not cover the bandwidth-delay product yet.  Each wait costs a round
- * trip: two of them from 4 blocks to 120.  It halves when a block it fetched is evicted unread.  Fetched
- * blocks carry a mark; the frontend's first hit on one sends AHEAD, which moves the window on, so a
+ * trip: two of them from 4 blocks to 120.  It halves when a block it fetched is evicted unread.
+ *
+ * A window beyond the bandwidth-delay product only makes a queue, in which everybody else's reads wait as
+ * well: GETs take longer, and no more arrive.  So it does not grow while they take more than three times as
+ * long as the fastest, and halves at six times.
+ *
+ * Fetched blocks carry a mark; the frontend's first hit on one sends AHEAD, which moves the window on, so a
  * reader that is served from the cache keeps its stream running.
  */
 #include <errno.h>
@@ -18,6 +23,9 @@
 #define STREAMS		 16
 #define WINDOW_MAX_BYTES (256u << 20)
 #define GROWTH		 8
+#define CALM		 3 /* times the fastest GET */
+#define CROWDED		 6
+#define SHORT_US	 50000 /* no queue worth the name */
 
 struct stream {
 	uint32_t next;	 /* block the reader is expected at */
@@ -30,6 +38,7 @@ struct stream {
 struct readahead {
 	struct stream stream[STREAMS];
 	uint32_t window0, window_max, trigger;
+	uint64_t fastest_us, mean_us; /* GETs of whole blocks; 0: none so far */
 };
 
 static void
@@ -165,6 +174,31 @@ readahead_expects(struct cachemgr *cm, uint32_t block)
 }
 
 void
+readahead_took(struct cachemgr *cm, uint64_t us)
+{
+	struct readahead *ra = cm->ra;
+
+	/* The fastest is forgotten slowly: the way to the store may have become longer. */
+	ra->fastest_us += ra->fastest_us / 512 + 1;
+	if (us < ra->fastest_us || ra->mean_us == 0)
+		ra->fastest_us = us;
+	ra->mean_us = ra->mean_us == 0 ? us : (ra->mean_us * 7 + us) / 8;
+}
+
+/* The reader waits for a block that is on its way. */
+static void
+adapt_window(const struct readahead *ra, struct stream *s)
+{
+	bool queued = ra->mean_us > SHORT_US;
+
+	if (queued && ra->mean_us > ra->fastest_us * CROWDED)
+		s->window = s->window / 2 > ra->window0 ? s->window / 2 : ra->window0;
+	else if (!queued || ra->mean_us <= ra->fastest_us * CALM)
+		s->window =
+		    s->window < ra->window_max / GROWTH ? s->window * GROWTH : ra->window_max;
+}
+
+void
 readahead_miss(struct cachemgr *cm, uint32_t block, bool in_flight)
 {
 	struct readahead *ra = cm->ra;
@@ -178,9 +212,8 @@ readahead_miss(struct cachemgr *cm, uint32_t block, bool in_flight)
 		s->used_us = cm->now_us;
 		return;
 	}
-	if (in_flight && s->window < ra->window_max)
-		s->window =
-		    s->window < ra->window_max / GROWTH ? s->window * GROWTH : ra->window_max;
+	if (in_flight)
+		adapt_window(ra, s);
 	stream_moves(cm, s, block);
 }
 
