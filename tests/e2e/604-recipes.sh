@@ -45,7 +45,7 @@ scaled() { # a configuration for here
 }
 bucket_of() { sed -n "s|^bucket *= *file://||p" "$1" | tail -n 1; }
 # What its "# " lines are for a shell; the others are what they print, unless a backslash goes before.
-commands() { awk '/^# / { print substr($0, 3); on = /\\$/; next } on { print; on = /\\$/ }' "$1"; }
+commands() { sed 's/ 200g$/ 1200m/' "$1" | awk '/^# / { print substr($0, 3); on = /\\$/; next } on { print; on = /\\$/ }'; }
 
 everything_down() {
 	local p dir
