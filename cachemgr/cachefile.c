@@ -217,7 +217,8 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 		log_warn("the cache file could not be written in its last run: making it anew");
 		return (format_file(cf, c, shm, why, why_len));
 	}
-	if (s->block_size == shm->geo.block_size && s->nblocks == shm->geo.nblocks &&
+	/* A disk that has grown keeps what was cached of it. */
+	if (s->block_size == shm->geo.block_size && s->nblocks <= shm->geo.nblocks &&
 	    s->nslots == shm->geo.nslots) {
 		memcpy(cf->identity, s->identity, sizeof(cf->identity));
 		cf->token = s->token;

@@ -91,6 +91,14 @@ find_mount(const char *dir, const char *dev, char source[PATH_MAX], char type[64
 	return (found);
 }
 
+bool
+attach_find(const char *dev, char at[], char type[64])
+{
+	char source[PATH_MAX];
+
+	return (find_mount(NULL, dev, source, type, at));
+}
+
 /* Does this file lie in the mount of a disk of ours? */
 static bool
 is_disk_file(const char *file)

@@ -74,6 +74,9 @@ int	cmd_erase(struct ask *, const struct options *, char **args);
 int	cmd_rekey(struct ask *, const struct options *, char **args);
 int	cmd_reset_mounted_flag(struct ask *, const struct options *, char **args);
 
+/* Where a device is mounted, and what as; cmd_attach.c. */
+bool	attach_find(const char *dev, char at[], char type[64]);
+
 int	cmd_attach(struct ask *, const struct options *, char **args);
 int	cmd_detach(struct ask *, const struct options *, char **args);
 int	cmd_info(struct ask *, const struct options *, char **args);

@@ -111,8 +111,12 @@ const struct command commands[] = {
 	"same command goes on with what was interrupted.\n"
 	"  --force    replace a disk that is there; go on behind blocks that cannot be read\n",
 	"[--force] OTHER"},
-    {"resize", 1, 1, false, OF_FORCE, cmd_resize, "another size for the disk (-c FILE)",
-	"Shrinking is refused while there are blocks behind the new end.\n"
+    {"resize", 1, 1, false, OF_FORCE, cmd_resize, "another size for the disk",
+	"A disk that runs can only grow: the mount stays, and those who use it wait a moment; "
+	"what\n"
+	"to do about a loop device and the file system on it is said.  One that does not run "
+	"takes\n"
+	"any size (-c FILE).  Shrinking is refused while there are blocks behind the new end.\n"
 	"  --force    delete these blocks\n",
 	"[--force] SIZE"},
     {"rekey", 0, 1, false, 0, cmd_rekey, "change the password (AES-256-GCM, -c FILE)",

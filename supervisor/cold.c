@@ -28,6 +28,7 @@ fail(struct super *s, const char *why)
 {
 	log_err(0, "not restarted, going on with the processes of before: %s", why);
 	s->cold_step = COLD_NONE;
+	s->resize_to = 0;
 	for (uint32_t p = PROC_FRONTEND; p < s->nprocs; p++) {
 		struct role *r = &s->role[p];
 
@@ -46,6 +47,7 @@ cold_cancel(struct super *s)
 	if (s->cold_step == COLD_NONE)
 		return;
 	s->cold_step = COLD_NONE;
+	s->resize_to = 0;
 	control_restart_refused(s, "the disk was unmounted");
 }
 
@@ -102,8 +104,9 @@ cold_begin(struct super *s)
 {
 	struct ipc_msg m = {.type = IPC_SYNC, .slot = IPC_NO_SLOT};
 
-	log_info(
-	    "the new programs have another layout of shared memory: restarting with a new segment");
+	log_info("restarting with a new segment: %s",
+	    s->resize_to != 0 ? "another size"
+			      : "the new programs have another layout of shared memory");
 	notify_drop(s); /* a death from here on is a death without a store */
 	if (s->conf->cache_file != NULL) {
 		end_frontend(s);

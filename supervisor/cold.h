@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cold.h -- a restart with a new segment: the new programs have another layout of shared memory.
+ * cold.h -- a restart with a new segment: the new programs have another layout of shared memory, or the
+ * disk is to be larger (resize.h, N3).
  *
  * The mount stays, but nobody answers it for a moment; requests wait in the kernel.
  *

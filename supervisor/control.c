@@ -318,7 +318,8 @@ control_restarted(struct super *s)
 		return;
 	LIST_FOREACH (c, &s->control->clients, link)
 		if (c->wait == WAIT_RESTART)
-			client_ok(c, NULL);
+			client_ok(c,
+			    json_pack("{s:s, s:I}", "file", s->file, "size", (json_int_t)s->size));
 }
 
 void
@@ -346,7 +347,7 @@ control_restart_refused(struct super *s, const char *why)
 
 	LIST_FOREACH (c, &s->control->clients, link)
 		if (c->wait == WAIT_RESTART)
-			client_error(c, EXIT_FAILED, "restart: %s", why);
+			client_error(c, EXIT_FAILED, "%s: %s", c->cmd, why);
 }
 
 /* ---- from one s3backerd to the next --------------------------------------------------------- */

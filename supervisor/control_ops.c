@@ -22,6 +22,7 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/phase.h"
+#include "supervisor/resize.h"
 #include "supervisor/set.h"
 #include "supervisor/status.h"
 #include "supervisor/super.h"
@@ -117,21 +118,58 @@ op_stop(struct client *c, json_t *req)
 }
 
 static void
-op_restart(struct client *c, json_t *req)
+restart(struct client *c)
 {
 	char *error = NULL;
 
-	(void)req;
 	c->wait = WAIT_RESTART;
 	if (phase_restart(c->super, &error) == 0)
 		return;
 	if (error != NULL)
-		client_error(c, EXIT_FAILED, "restart: %s", error);
+		client_error(c, EXIT_FAILED, "%s: %s", c->cmd, error);
 	else
-		client_error(c, EXIT_FAILED, "restart: the disk is %s",
+		client_error(c, EXIT_FAILED, "%s: the disk is %s", c->cmd,
 		    c->super->phase == PHASE_RUNNING ? "being restarted already"
 						     : phase_name(c->super));
 	free(error);
+}
+
+static void
+op_restart(struct client *c, json_t *req)
+{
+	(void)req;
+	restart(c);
+}
+
+/* resize.h, N3. */
+static void
+op_resize(struct client *c, json_t *req)
+{
+	const char *text = json_string_value(json_object_get(req, "size"));
+	struct super *s = c->super;
+	char *error = NULL;
+	uint64_t size = 0;
+
+	if (text == NULL)
+		client_error(c, EXIT_USAGE, "resize: SIZE is missing");
+	else if (resize_parse(text, s->shm.geo.block_size, &size, &error) < 0)
+		client_error(c, EXIT_FAILED, "%s", error != NULL ? error : "out of memory");
+	else if (s->conf->read_only)
+		client_error(c, EXIT_FAILED, "resize: the disk is read-only");
+	else if (size < s->size)
+		client_error(c, EXIT_FAILED,
+		    "resize: a running disk can only grow (stop it to make it smaller)");
+	else if (size == s->size)
+		client_ok(c, json_pack("{s:s, s:I}", "file", s->file, "size", (json_int_t)size));
+	else if (s->resize_to != 0)
+		client_error(c, EXIT_FAILED, "resize: the disk is being resized already");
+	free(error);
+	if (size <= s->size || s->conf->read_only || s->resize_to != 0)
+		return;
+	s->resize_to = size;
+	restart(c);
+	if (c->wait != WAIT_RESTART)
+		s->resize_to = 0;
 }
 
 static void
@@ -188,6 +226,7 @@ static const struct {
     {"resume", op_resume},
     {"stop", op_stop},
     {"restart", op_restart},
+    {"resize", op_resize},
     {"set", op_set},
     {"scrub", scrub_op},
 };

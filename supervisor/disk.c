@@ -35,6 +35,7 @@
 #include "supervisor/picks.h"
 #include "supervisor/pidlock.h"
 #include "supervisor/place.h"
+#include "supervisor/resize.h"
 #include "supervisor/set.h"
 #include "supervisor/sizes.h"
 #include "supervisor/start.h"
@@ -412,7 +413,7 @@ disk_go_on_cold(struct super *s)
 
 	s->token.taken_over = true; /* if it fails, changes in the cache file keep it */
 	if ((r = open_signals(s)) < 0 || (r = disk_lock_up_secrets(s)) < 0 ||
-	    (r = place_tell_uploaders(s)) < 0 || (r = make_segment(s)) < 0 ||
+	    (r = place_tell_uploaders(s)) < 0 || (resize_grow(s), r = make_segment(s)) < 0 ||
 	    (r = letter_read_init(s->letter, s)) < 0) {
 		super_fail(s, "cannot go on: %s", strerror(-r));
 		return (r);

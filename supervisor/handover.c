@@ -248,13 +248,21 @@ is_same(const struct conf *now, const struct conf *old, enum conf_id id)
 	}
 }
 
+/* Changed ahead of `s3backerctl resize`, which is what this restart is for. */
+static bool
+is_new_size(const struct super *s, enum conf_id id)
+{
+	return (id == CONF_size && letter_resize(s->letter) != 0 &&
+		s->conf->size == letter_resize(s->letter));
+}
+
 static int
 check_changes(const struct super *s, const struct conf *old, char **ret_error)
 {
 	for (int i = 0; i < CONF_NKEYS; i++) {
 		enum conf_id id = (enum conf_id)i;
 
-		if (!conf_key_may_change(id) && !is_same(s->conf, old, id))
+		if (!conf_key_may_change(id) && !is_same(s->conf, old, id) && !is_new_size(s, id))
 			return (refuse(-EINVAL, ret_error,
 			    "%s: %s has changed since the start; that takes a stop and a start",
 			    s->opt.config_real, conf_key_name(id)));

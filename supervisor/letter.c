@@ -203,6 +203,7 @@ letter_write(const struct super *s, enum letter_for whom)
 	put_number(o, "size", s->size);
 	(void)json_object_set_new(o, "region", json_string(s->region));
 	(void)json_object_set_new(o, "style", json_string(s->style));
+	put_number(o, "resizeTo", s->resize_to);
 	put_number(o, "nextReq", s->next_req);
 	put_number(o, "fuseMinor", s->fuse_minor);
 	(void)json_object_set_new(o, "live", changes_letter(s));
@@ -392,6 +393,12 @@ letter_read_changes(const struct letter *l, struct super *s)
 	return (r);
 }
 
+uint64_t
+letter_resize(const struct letter *l)
+{
+	return (number(l->json, "resizeTo"));
+}
+
 int
 letter_read_disk(const struct letter *l, struct super *s)
 {
@@ -409,6 +416,7 @@ letter_read_disk(const struct letter *l, struct super *s)
 	s->size = number(letter, "size");
 	get_text(letter, "region", s->region, sizeof(s->region));
 	get_text(letter, "style", s->style, sizeof(s->style));
+	s->resize_to = number(letter, "resizeTo");
 	s->next_req = number(letter, "nextReq");
 	s->fuse_minor = (unsigned)number(letter, "fuseMinor");
 	s->shm.geo.block_size = (uint32_t)number(letter, "blockSize"); /* until it is attached */

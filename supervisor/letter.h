@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct super;
 
@@ -39,6 +40,8 @@ int	letter_receive(int fd, struct letter *ret_letter);
 void	letter_free(struct letter *);	/* wipes the secrets; idempotent */
 
 bool	letter_is_cold(const struct letter *);
+/* The size that the disk is to have afterwards; 0: that of now. */
+uint64_t letter_resize(const struct letter *);
 /* The kernel's INIT request, for the frontend of a new segment; -EPROTO. */
 int	letter_read_init(const struct letter *, struct super *);
 /* Does the segment of its writer fit this program? */

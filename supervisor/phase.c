@@ -339,7 +339,8 @@ phase_trial_ended(struct super *s, int code, const char *text)
 {
 	char *error = NULL;
 
-	if (code == HANDOVER_OTHER_VERSION && s->phase == PHASE_RUNNING && !s->stop_wanted) {
+	if ((code == HANDOVER_OTHER_VERSION || (code == 0 && s->resize_to != 0)) &&
+	    s->phase == PHASE_RUNNING && !s->stop_wanted) {
 		cold_begin(s);
 		return;
 	}
@@ -350,6 +351,7 @@ phase_trial_ended(struct super *s, int code, const char *text)
 	if (error != NULL)
 		text = error;
 	log_warn("not restarted: %s", text);
+	s->resize_to = 0;
 	control_restart_refused(s, text);
 	free(error);
 	if (s->stop_wanted && s->phase == PHASE_RUNNING) {

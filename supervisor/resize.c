@@ -12,9 +12,11 @@
 #include "common/bar.h"
 #include "common/conf.h"
 #include "common/ctlsock.h"
+#include "common/log.h"
 #include "common/timeutil.h"
 
 #include "supervisor/carrier.h"
+#include "supervisor/control.h"
 #include "supervisor/disk.h"
 #include "supervisor/haul_impl.h"
 #include "supervisor/site.h"
@@ -24,6 +26,7 @@
 #include "supervisor/guard.h"
 
 #define DETECT_LIMIT_US (90 * US_PER_S)
+#define STAMP_LIMIT_US	(20 * US_PER_S) /* users of the disk wait meanwhile */
 
 int
 resize_parse(const char *text, uint32_t block_size, uint64_t *ret_size, char **ret_error)
@@ -108,6 +111,39 @@ resize_stamp(struct super *s, uint64_t limit_us, bool *ret_recorded, char **ret_
 	}
 	carrier_close(&t.c);
 	return (r);
+}
+
+/* ---- a disk that runs ----------------------------------------------------------------------- */
+
+/*
+ * N3: nobody else writes at this moment.  What fails here leaves the disk as it was, and those
+ * who use it have only waited.
+ */
+void
+resize_grow(struct super *s)
+{
+	uint64_t before = s->size;
+	char *error = NULL;
+	bool recorded;
+	int r;
+
+	if (s->resize_to <= before)
+		return;
+	s->size = s->resize_to;
+	r = place_tell_uploaders(s);
+	if (r == 0)
+		r = resize_stamp(s, STAMP_LIMIT_US, &recorded, &error);
+	if (r < 0) {
+		s->size = before;
+		(void)place_tell_uploaders(s);
+		log_err(r, "the size stays: %s", error != NULL ? error : "");
+		control_restart_refused(s, error != NULL ? error : strerror(-r));
+	} else {
+		log_info("the disk has grown: size=%llu before=%llu recorded=%d",
+		    (unsigned long long)s->size, (unsigned long long)before, recorded);
+	}
+	s->resize_to = 0;
+	free(error);
 }
 
 /* ---- a disk that does not run --------------------------------------------------------------- */

@@ -33,4 +33,7 @@ int	resize_parse(const char *text, uint32_t block_size, uint64_t *ret_size, char
  */
 int	resize_stamp(struct super *, uint64_t limit_us, bool *ret_recorded, char **ret_error);
 
+/* At the end of a restart: s->resize_to becomes the size, or all stays and who asked is told. */
+void	resize_grow(struct super *);
+
 #endif

@@ -13,9 +13,13 @@ store dir
 # ---- busy --------------------------------------------------------------------------------------
 write_conf
 must_start
+holds() { # holds fd/0|cwd WHAT: and it is sleep by now, not the shell before it
+	[ "$(readlink /proc/$holder/$1)" = "$2" ] && [ "$(cat /proc/$holder/comm)" = sleep ]
+}
 sleep 1000 <"$file" &
 holder=$!
 on_exit stop_pid "$holder" sleep
+wait_for 30 holds fd/0 "$file"
 out=$(s3backerd -c "$conf" stop 2>&1)
 is $? 1 "stop of a disk in use: exit 1"
 has "$out" "$mnt is in use by sleep \(pid $holder\)" "it names the process"
@@ -26,7 +30,7 @@ wait "$holder" 2>/dev/null
 (cd "$mnt" && exec sleep 1000) &
 holder=$!
 on_exit stop_pid "$holder" sleep
-wait_for 10 test "$(readlink /proc/$holder/cwd)" = "$mnt"
+wait_for 30 holds cwd "$mnt"
 out=$(s3backerd -c "$conf" stop 2>&1)
 has "$out" "sleep \(pid $holder\)" "a working directory keeps it busy as well"
 kill "$holder"
