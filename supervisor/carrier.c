@@ -4,7 +4,6 @@
 #include <bsd/string.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "common/role.h"
 #include "common/timeutil.h"
 
+#include "supervisor/refuse.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
 #include "supervisor/token.h"
@@ -34,21 +34,6 @@
 #define END_LIMIT_US   (15 * US_PER_S)	 /* what is on its way may take that long */
 #define LEASE_RETRY_US (2 * US_PER_S)
 #define LEASE_ID       UINT64_MAX
-
-static int refuse(int err, char **ret_error, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int
-refuse(int err, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0)
-		*ret_error = NULL;
-	va_end(ap);
-	return (err);
-}
 
 /* ---- starting ------------------------------------------------------------------------------- */
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #include "supervisor/disk.h"
 #include "supervisor/helper.h"
 #include "supervisor/letter.h"
+#include "supervisor/refuse.h"
 #include "supervisor/set.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
@@ -35,21 +35,6 @@
 #include "supervisor/guard.h"
 
 #define PIPE_BYTES (1 << 20) /* the letter must fit: nobody reads while it is written */
-
-static int refuse(int err, char **ret_error, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int
-refuse(int err, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0)
-		*ret_error = NULL;
-	va_end(ap);
-	return (err);
-}
 
 /* ---- the one that goes ---------------------------------------------------------------------- */
 

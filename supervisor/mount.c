@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,27 +20,13 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 
+#include "supervisor/refuse.h"
 #include "supervisor/spawn.h"
 
 #include "supervisor/guard.h"
 
 #define PROBE_LIMIT_US (3 * US_PER_S)
 #define LEAVE_LIMIT_US (12 * US_PER_S) /* a frontend takes up to ten for what it has read */
-
-static int refuse(int err, char **ret_error, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int
-refuse(int err, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0)
-		*ret_error = NULL;
-	va_end(ap);
-	return (err);
-}
 
 /* mountinfo writes space, tab, newline and backslash as three octal digits. */
 static void

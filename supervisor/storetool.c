@@ -18,6 +18,7 @@
 #include "common/role.h"
 #include "common/timeutil.h"
 
+#include "supervisor/refuse.h"
 #include "supervisor/spawn.h"
 #include "supervisor/vault.h"
 #include "supervisor/words.h"
@@ -25,21 +26,6 @@
 #include "supervisor/guard.h"
 
 #define END_LIMIT_US (2 * US_PER_S)
-
-static int refuse(int err, char **ret_error, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int
-refuse(int err, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0)
-		*ret_error = NULL;
-	va_end(ap);
-	return (err);
-}
 
 int
 storetool_open(struct storetool *t, const struct vault *vault, bool foreground, char **ret_error)

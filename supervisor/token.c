@@ -5,7 +5,6 @@
 #include <bsd/string.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 
+#include "supervisor/refuse.h"
 #include "supervisor/start.h"
 #include "supervisor/storetool.h"
 #include "supervisor/super.h"
@@ -29,21 +29,6 @@
 #define ASK_LIMIT_US (60 * US_PER_S)
 #define QUICK_US     (3 * US_PER_S)
 #define SETTLE_US    (2 * QUICK_US) /* two that overlap are done by then */
-
-static int refuse(int err, char **ret_error, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int
-refuse(int err, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0)
-		*ret_error = NULL;
-	va_end(ap);
-	return (err);
-}
 
 static void
 parse_held(const char *answer, struct held *h)
