@@ -99,6 +99,7 @@ took() { # took COMMAND...: prints {"seconds": S}
 	awk "BEGIN { printf \"{\\\"seconds\\\": %.4f}\\n\", $EPOCHREALTIME - $t }"
 }
 counter() { ctl metrics | awk -v n="s3backer_$1" '$1 ~ "^" n "(_total)?({|$)" { s += $2 } END { printf "%d\n", s }'; }
+counter_ms() { ctl metrics | awk -v n="s3backer_$1_seconds" '$1 ~ "^" n "(_total)?({|$)" { s += $2 } END { printf "%d\n", s * 1000 }'; }
 
 # ---- contenders --------------------------------------------------------------------------------
 

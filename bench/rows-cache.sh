@@ -84,7 +84,7 @@ row_3() {
 		use_disk "$who"
 		remark "$who: $(counter copies) frozen slots copied, $(counter uploads) uploads," \
 		    "$(counter write_misses) of $(counter write_ops) writes asked cachemgr," \
-		    "slowed down for $(($(counter throttled_us) / 1000)) ms"
+		    "slowed down for $(counter_ms throttled) ms"
 	done
 }
 

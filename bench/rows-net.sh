@@ -44,11 +44,11 @@ row_7() {
 	for who in 1m 64k; do
 		use_disk $who
 		remark "$who: $(counter copies) frozen slots copied, $(counter put_ok) PUTs, mean $(mean_ms put) ms," \
-		    "slowed down for $(($(counter throttled_us) / 1000)) ms"
+		    "slowed down for $(counter_ms throttled) ms"
 	done
 }
 mbps() { val seconds | awk -v m="$1" '{ printf "%.1f", m * 1.048576 / $1 }'; }
-mean_ms() { echo $(($(counter "$1_us") / 1000 / ($(counter "$1_ok") + 1))); }
+mean_ms() { echo $(($(counter_ms "$1") / ($(counter "$1_ok") + 1))); }
 
 # 8  cold sequential read, one stream, 20 and 100 ms
 row_8() {
