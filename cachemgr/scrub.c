@@ -137,6 +137,10 @@ look(struct cachemgr *cm, struct scrub_item *it)
 	enum zero_state z = zero_get(&cm->tab, it->block);
 	struct xfer *x;
 
+	if (cm->fenced) { /* s3backerd hears of it when it asks for the next window */
+		over(it);
+		return;
+	}
 	if (z == ZERO_UNKNOWN) { /* one listing is cheaper than asking for each */
 		if (!cm->survey_on && !cm->survey_wanted) {
 			cm->survey_retry_us = 0;

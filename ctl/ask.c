@@ -207,12 +207,14 @@ await_result(struct ask *a, int *ret_err)
 static int
 no_result(const struct ask *a, int err)
 {
-	(void)a;
 	if (err == -ETIMEDOUT) {
-		(void)fprintf(stderr, "s3backerctl: timed out\n");
+		(void)fprintf(stderr, "s3backerctl: timed out%s%s\n",
+		    a->goes_on != NULL ? "; " : "", a->goes_on != NULL ? a->goes_on : "");
 		return (EXIT_TIMED_OUT);
 	}
-	(void)fprintf(stderr, "s3backerctl: s3backerd ended without an answer\n");
+	(void)fprintf(stderr,
+	    "s3backerctl: s3backerd ended without an answer (`s3backerd -c FILE status` and its "
+	    "log say more)\n");
 	return (EXIT_FAILED);
 }
 

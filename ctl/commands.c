@@ -56,11 +56,12 @@ const struct command commands[] = {
 	"[--repair | --cancel]"},
     {"mounted-flag", 0, 0, false, 0, cmd_mounted_flag, "who holds the mount token (-c FILE)",
 	"Asks the bucket.  Needs -c FILE; the disk need not run.\n", ""},
-    {"reset-mounted-flag", 0, 0, false, 0, cmd_reset_mounted_flag,
+    {"reset-mounted-flag", 0, 0, false, OF_FORCE, cmd_reset_mounted_flag,
 	"release the mount token that a dead machine left (-c FILE)",
 	"Shows who held it, then releases it.  Do this only when that machine is really gone:\n"
-	"two that write the same disk destroy it.  Needs -c FILE.\n",
-	""},
+	"two that write the same disk destroy it.  Needs -c FILE.  --force, which the old program\n"
+	"wants, is accepted and changes nothing.\n",
+	"[--force]"},
     {"probe", 0, 0, false, 0, cmd_probe, "what the store can do, how fast, what to set (-c FILE)",
 	"Tries conditional PUT, checksums, ranges, listing and bulk delete, measures latency and\n"
 	"rates, and suggests blockSize and maxTransfers.  About ten seconds, up to a GiB of "

@@ -72,7 +72,7 @@ wait_run(struct ask *a, uint64_t age_us)
 			    rate > 0 ? (double)dirty / rate : 0);
 		if (deadline_passed(a->deadline_us)) {
 			bar_end(&bar);
-			(void)fprintf(stderr, "s3backerctl: timed out\n");
+			(void)fprintf(stderr, "s3backerctl: timed out; %s\n", a->goes_on);
 			return (EXIT_TIMED_OUT);
 		}
 		(void)nanosleep(&pause, NULL);

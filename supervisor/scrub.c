@@ -116,6 +116,11 @@ scrub_window_done(struct super *s, void *unused, int status)
 		w++;
 	if (!u->on || w == SCRUB_WINDOWS)
 		return; /* of one that was cancelled */
+	if (status == -ESTALE) {
+		log_warn("scrub: the disk is fenced, its bucket may be another's now");
+		finish(s, true);
+		return;
+	}
 	if (status < 0) {
 		u->window[w].again_us = now_us() + AGAIN_US;
 		return;
@@ -207,6 +212,9 @@ scrub_op(struct client *c, json_t *req)
 		client_error(c, EXIT_FAILED, "scrub: the disk is %s", phase_name(s));
 	else if (repair && s->conf->read_only)
 		client_error(c, EXIT_FAILED, "scrub --repair: the disk is read-only");
+	else if (repair && s->conf->shared_disk_mode)
+		client_error(c, EXIT_FAILED,
+		    "scrub --repair: with sharedDiskMode no copy in the cache is to be believed");
 	else if (s->scrub.on && repair && !s->scrub.repair)
 		client_error(c, EXIT_FAILED,
 		    "scrub: one without --repair is under way (s3backerctl scrub --cancel ends "

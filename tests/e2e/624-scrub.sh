@@ -101,6 +101,22 @@ ctl scrub --cancel 2>err
 is $? 1 "once more: none is under way"
 stop_disk
 
+# ---- fenced ------------------------------------------------------------------------------------
+write_conf fenced prefix=f/ blockCacheSize=40 leaseTime=2s
+must_start
+put "$file" 0 $((10 << 16)) five
+ctl flush >/dev/null
+printf 'other\n20200101T000000Z\n' | adm -X PUT -H 'x-amz-meta-s3backer-mount-token: 12345678' --data-binary @- \
+    "$admin/object/bkt/f/s3backer-mounted" >/dev/null
+fault 'put:key=*0000*:503'
+put "$file" 0 65536 six
+wait_for 20 state_is fenced
+ok $? "a disk whose token is another's now"
+out=$(ctl scrub 2>&1)
+has "$out" '^cancelled; ' "is not scrubbed"
+no_fault
+stop_disk --keep-dirty || kill_disk
+
 # ---- encrypted, and a store without checksums of its own ---------------------------------------
 write_conf crypt prefix=c/ blockCacheSize=20 encrypt=aes-128-cbc password=secret verifyReads=no
 must_start
