@@ -89,6 +89,9 @@ bop_maybe_free(struct cachemgr *cm, struct bop *b)
 		return;
 	if (b->on_record)
 		TAILQ_REMOVE(&cm->unrecorded, b, record);
+	/* A slot can be given up when nobody is at work on its block. */
+	if (b->cur != IPC_NO_SLOT && !TAILQ_EMPTY(&cm->room_wait))
+		cm->room_made = true;
 	LIST_REMOVE(b, hash);
 	cm->nbops--;
 	free(b);

@@ -208,6 +208,7 @@ struct cachemgr {
 	bool checking;	/* conf debug: slots_check() after every busy turn */
 	bool room_made; /* a slot or a dirty place became free this turn */
 	uint32_t nunreadable; /* blocks that cannot be uploaded, because the cache file fails */
+	uint32_t room_slot; /* named when room was wanted: watched by evict_turn() */
 	uint32_t nwant; /* bops with want_upload that have not begun */
 
 	/* trims */
@@ -280,6 +281,8 @@ void evict_insert(struct cachemgr *, uint32_t slot); /* clean and linked */
 void evict_remove(struct cachemgr *, uint32_t slot); /* no-op when not queued */
 uint32_t evict_one(struct cachemgr *);		     /* unlinked and unnamed, or IPC_NO_SLOT */
 bool evict_this(struct cachemgr *, uint32_t slot); /* a queued one; false: it is in use now */
+bool evict_own(struct cachemgr *, struct bop *);   /* its clean slot, whoever waits for the block */
+void evict_turn(struct cachemgr *);		   /* is the slot that was in the way free? */
 
 /* ---- bop.c ---- */
 int bop_open(struct cachemgr *);

@@ -55,6 +55,7 @@ evict_open(struct cachemgr *cm)
 
 	if (e == NULL)
 		return (-ENOMEM);
+	cm->room_slot = IPC_NO_SLOT;
 	while (n < cm->shm->geo.nslots)
 		n <<= 1;
 	e->ghost = calloc(n, sizeof(uint32_t));
@@ -155,21 +156,54 @@ freq(const struct ipc_slot *s)
 			  atomic_load_explicit(&s->seen, memory_order_relaxed)));
 }
 
+void
+evict_turn(struct cachemgr *cm)
+{
+	uint32_t slot = cm->room_slot;
+
+	if (slot == IPC_NO_SLOT || hazard_named(&cm->tab, slot, false))
+		return;
+	cm->room_slot = IPC_NO_SLOT;
+	cm->room_made = true;
+	/* In another state somebody else wants to be rung. */
+	if (head_state(cm_head(cm, slot)) == SLOT_LIVE)
+		slot_set_flags(cm, slot, 0, SLOT_F_WANT);
+}
+
+/*
+ * Whoever waits for room because slots are named looks again when one is not any more.  One slot is
+ * watched: each hit of it rings us until then.
+ */
+static void
+watch(struct cachemgr *cm, uint32_t slot)
+{
+	if (cm->room_slot != IPC_NO_SLOT || head_state(cm_head(cm, slot)) != SLOT_LIVE)
+		return;
+	cm->room_slot = slot;
+	slot_set_flags(cm, slot, SLOT_F_WANT, 0);
+	evict_turn(cm); /* it may have been cleared before it could ring */
+}
+
 /*
  * Unlink a candidate.  The head changes first; if then a line names it, or the frontend has made
- * it dirty meanwhile, it is linked again and somebody else goes.
+ * it dirty meanwhile, it is linked again and somebody else goes.  `owner`: who may be at work on its
+ * block, NULL: nobody.
  */
 static bool
-take(struct cachemgr *cm, uint32_t slot)
+take(struct cachemgr *cm, uint32_t slot, const struct bop *owner)
 {
 	struct ipc_slot *s = cm_slot(cm, slot);
 	uint64_t h = cm_head(cm, slot);
 	uint32_t block = head_block(h);
+	bool named;
 
 	slot_unlink(cm, slot);
-	if (!hazard_named(&cm->tab, slot, false) && !slot_dirty(s) && bop_find(cm, block) == NULL)
+	named = hazard_named(&cm->tab, slot, false);
+	if (!named && !slot_dirty(s) && bop_find(cm, block) == owner)
 		return (true);
 	slot_link(cm, slot, block, head_flags(h), head_state(h));
+	if (named)
+		watch(cm, slot);
 	if (!slot_dirty(s))
 		push(cm, block < cm->evict->protected ? Q_KEPT : Q_MAIN, slot);
 	return (false);
@@ -218,7 +252,7 @@ evict_one(struct cachemgr *cm)
 			continue;
 		}
 		unread = (head_flags(cm_head(cm, slot)) & SLOT_F_MARK) != 0;
-		if (!take(cm, slot))
+		if (!take(cm, slot, NULL))
 			continue;
 		if (small)
 			*ghost_of(e, block) = block + 1;
@@ -242,9 +276,27 @@ evict_this(struct cachemgr *cm, uint32_t slot)
 	if (s->queue == Q_NONE || slot_dirty(s))
 		return (false);
 	evict_remove(cm, slot);
-	if (!take(cm, slot))
+	if (!take(cm, slot, NULL))
 		return (false);
 	ctr_inc(cm->ctr, evictions);
+	if (cm->commit == NULL || !commit_hold_slot(cm, slot))
+		slot_release(cm, slot);
+	return (true);
+}
+
+bool
+evict_own(struct cachemgr *cm, struct bop *b)
+{
+	uint32_t slot = b->cur;
+
+	if (slot == IPC_NO_SLOT || b->base == slot || b->upload != UP_NONE ||
+	    b->merge != MERGE_NONE || b->on_dirty || slot_dirty(cm_slot(cm, slot)) ||
+	    cm_slot(cm, slot)->queue == Q_NONE)
+		return (false);
+	evict_remove(cm, slot);
+	if (!take(cm, slot, b))
+		return (false);
+	b->cur = IPC_NO_SLOT;
 	if (cm->commit == NULL || !commit_hold_slot(cm, slot))
 		slot_release(cm, slot);
 	return (true);

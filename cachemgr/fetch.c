@@ -104,6 +104,12 @@ fetch_try(struct cachemgr *cm, struct bop *b)
 		return;
 	}
 	slot = slot_alloc(cm);
+	/*
+	 * Every slot may be the part of a block that is wanted whole now, as ours is: if each waited for
+	 * another to leave, none ever would.  A part that is clean can be fetched again with the rest.
+	 */
+	if (slot == IPC_NO_SLOT && evict_own(cm, b))
+		slot = slot_alloc(cm);
 	if (slot == IPC_NO_SLOT) {
 		bop_want_room(cm, b);
 		return;

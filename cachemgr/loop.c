@@ -271,6 +271,7 @@ run_work(struct cachemgr *cm)
 		commit_turn(cm);
 	barrier_check(cm);
 	expire_run(cm);
+	evict_turn(cm);
 	if (cm->room_made) {
 		cm->room_made = false;
 		kick_queue(cm, &cm->room_wait);
