@@ -48,4 +48,8 @@ if command -v journalctl >/dev/null; then
 	quietly journalctl --update-catalog --root="$work/root"
 	ok $? "journalctl takes the explanations"
 fi
+if command -v apparmor_parser >/dev/null; then # its kernel need not be there
+	quietly apparmor_parser -Q -K "$root/etc/apparmor/usr.sbin.s3backerd"
+	ok $? "apparmor_parser takes the profile"
+fi
 done_testing
