@@ -12,7 +12,7 @@ deps_build := gcc libc6-dev make pkg-config libfuse3-dev libcurl4-openssl-dev li
 deps_test := libmicrohttpd-dev libssl-dev fuse3 perl openssl curl jq fio util-linux mount fdisk \
 	procps psmisc e2fsprogs xfsprogs btrfs-progs spin
 # What is good to have: a test without it skips itself.  Other parts add to it.
-deps_more += mandoc rsync
+deps_more += mandoc rsync python3
 deps_lint := clang clang-format cppcheck mandoc
 
 deps:

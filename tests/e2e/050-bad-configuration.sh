@@ -64,7 +64,7 @@ bad 'sse-key-id = x' 'CONF:3: sse-key-id: means nothing without sse (sse = aws:k
 bad 'accessKey = x' 'CONF:3: accessKey: needs its id (accessId = ID)'
 mode=644 bad 'accessId = a\naccessKey = b' 'CONF:4: accessKey: others can read or write this file (chmod 600 CONF)'
 bad 'compress = lzma' 'CONF:3: compress: "lzma" is not known (deflate, zstd, or a level from 1 to 9)'
-bad 'encrypt = rot13' 'CONF:3: encrypt: cipher "rot13" is not known (AES-128-CBC, AES-192-CBC, AES-256-CBC; others: s3backer.conf(5))'
+bad 'encrypt = rot13' 'CONF:3: encrypt: cipher "rot13" is not known (AES-128-CBC, AES-256-CBC, AES-256-GCM; others: s3backer.conf(5))'
 bad 'password = x' 'CONF:3: password: means nothing without encrypt (encrypt = yes)'
 bad 'keyLength = 16' 'CONF:3: keyLength: means nothing without encrypt (encrypt = yes)'
 bad 'metricsListen = nonsense' 'CONF:3: metricsListen: "nonsense" is not an address (127.0.0.1:PORT or /path)'
