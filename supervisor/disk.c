@@ -88,12 +88,12 @@ disk_lock_up_secrets(struct super *s)
 int
 disk_keep_key(struct super *s, const char *answer)
 {
-	char text[600], line[620];
+	char line[620];
 
-	if (!storetool_value(answer, "key", text, sizeof(text)))
+	if (!storetool_value(answer, "key", s->key_object, sizeof(s->key_object)))
 		return (0);
-	text[strcspn(text, "\n")] = '\0';
-	(void)snprintf(line, sizeof(line), "keyObject=%s", text);
+	s->key_object[strcspn(s->key_object, "\n")] = '\0';
+	(void)snprintf(line, sizeof(line), "keyObject=%s", s->key_object);
 	return (vault_append(s->vault, line));
 }
 

@@ -228,6 +228,8 @@ is_same(const struct conf *now, const struct conf *old, enum conf_id id)
 		    now->mount_point == NULL || same_directory(now->mount_point, old->mount_point));
 	case CONF_password:
 		return (now->password == NULL);
+	case CONF_keyObject:
+		return (now->key_object == NULL); /* the bucket has it */
 	default:
 		return (false);
 	}

@@ -203,6 +203,7 @@ letter_write(const struct super *s, enum letter_for whom)
 	put_number(o, "size", s->size);
 	(void)json_object_set_new(o, "region", json_string(s->region));
 	(void)json_object_set_new(o, "style", json_string(s->style));
+	(void)json_object_set_new(o, "keyObject", json_string(s->key_object));
 	put_number(o, "resizeTo", s->resize_to);
 	put_number(o, "nextReq", s->next_req);
 	put_number(o, "fuseMinor", s->fuse_minor);
@@ -416,6 +417,7 @@ letter_read_disk(const struct letter *l, struct super *s)
 	s->size = number(letter, "size");
 	get_text(letter, "region", s->region, sizeof(s->region));
 	get_text(letter, "style", s->style, sizeof(s->style));
+	get_text(letter, "keyObject", s->key_object, sizeof(s->key_object));
 	s->resize_to = number(letter, "resizeTo");
 	s->next_req = number(letter, "nextReq");
 	s->fuse_minor = (unsigned)number(letter, "fuseMinor");

@@ -30,8 +30,8 @@ place_note(struct super *s, const char *answer)
 int
 place_tell_uploaders(struct super *s)
 {
-	char text[300];
-	int n;
+	char text[300], line[620];
+	int n, r;
 
 	n = snprintf(text, sizeof(text), "size=%llu\nblockSize=%u", (unsigned long long)s->size,
 	    s->shm.geo.block_size);
@@ -41,5 +41,10 @@ place_tell_uploaders(struct super *s)
 		    "\nregion=%s\nvhost=%s\nno-vhost=%s", s->region,
 		    strcmp(s->style, "vhost") == 0 ? "yes" : "no",
 		    strcmp(s->style, "vhost") == 0 ? "no" : "yes");
-	return (vault_append(s->vault, text));
+	r = vault_append(s->vault, text);
+	/* Of a disk that goes on; at a start it comes from the bucket. */
+	if (r < 0 || s->key_object[0] == '\0')
+		return (r);
+	(void)snprintf(line, sizeof(line), "keyObject=%s", s->key_object);
+	return (vault_append(s->vault, line));
 }

@@ -180,6 +180,7 @@ struct super {
 	uint64_t	 size;		/* of the disk, bytes */
 	char		 region[64], style[8]; /* place.h; empty: as configured */
 	bool		 new_key;	/* AES-256-GCM: it has no key object yet */
+	char		 key_object[600]; /* what it holds: the data key, under the password */
 	uint64_t	 resize_to;	/* a restart that makes it larger is under way; 0: none */
 
 	enum phase	 phase;

@@ -91,5 +91,15 @@ quietly restart_cold
 is "$(get "$file" $((30 << 20)) 1000000 | sum)" "$(sum <put.tmp)" "data behind the old end stays"
 stop_disk
 ok $? "stop"
+
+# A disk whose key is an object in the bucket: new processes get it from the ones before.
+write_conf gcm size=16m blockSize=64k prefix=gcm- encrypt=AES-256-GCM password=geheimgeheim
+must_start
+put "$file" 0 300000 x
+quietly s3backerd -c "$conf" restart
+ok $? "AES-256-GCM: restart"
+has "$(ctl resize 32m)" '32.0 MiB' "AES-256-GCM: resize"
+is "$(get "$file" 0 300000 | sum)" "$(sum <put.tmp)" "AES-256-GCM: every byte"
+stop_disk
 nothing_left "nothing is left"
 done_testing

@@ -79,7 +79,7 @@ killed_there() {
 	umount -l "$old_mnt"
 	ours
 	we_refuse "the old program was killed: ours waits for a decision"
-	quietly ctl reset-mounted-flag --force
+	quietly ctl reset-mounted-flag
 	ok $? "reset-mounted-flag"
 	start_disk
 	ok $? "and ours gets the disk" || disk_log
