@@ -21,9 +21,10 @@
 
 #include "supervisor/guard.h"
 
-#define PAGE_US (600 * US_PER_S)
-#define ASK_US	(60 * US_PER_S)
-#define PASSES	4 /* a listing may lag behind: until one finds nothing */
+#define PAGE_US	 (600 * US_PER_S)
+#define ASK_US	 (60 * US_PER_S)
+#define NAME_LEN 2048
+#define PASSES	 4 /* a listing may lag behind: until one finds nothing */
 
 static int
 fail(char *error, int r)
@@ -49,23 +50,34 @@ describe(struct storetool *t, char *buf, size_t len)
 	return (!storetool_value(t->answer, "empty", empty, sizeof(empty)) || empty[0] != '1');
 }
 
+/* A prefix tells disks in one bucket apart, so it belongs to the name. */
+static const char *
+name_of(const struct super *s, char buf[NAME_LEN])
+{
+	const char *prefix = s->conf->prefix != NULL ? s->conf->prefix : "";
+
+	(void)snprintf(
+	    buf, NAME_LEN, "%s%s%s", s->conf->bucket, *prefix != '\0' ? "/" : "", prefix);
+	return (buf);
+}
+
 static bool
 confirmed(const struct super *s, const char *what)
 {
-	char line[2048];
+	char line[NAME_LEN + 2], name[NAME_LEN];
 
 	if (s->opt.sure)
 		return (true);
 	(void)fprintf(stderr,
 	    "%s holds %s.\nErasing cannot be undone. To go on, type the name of the disk, %s: ",
-	    s->conf->bucket, what, s->conf->bucket);
+	    name_of(s, name), what, name_of(s, name));
 	(void)fflush(stderr);
 	if (fgets(line, sizeof(line), stdin) == NULL)
 		line[0] = '\0';
 	line[strcspn(line, "\n")] = '\0';
 	if (!isatty(STDIN_FILENO))
 		(void)fputc('\n', stderr);
-	if (strcmp(line, s->conf->bucket) == 0)
+	if (strcmp(line, name_of(s, name)) == 0)
 		return (true);
 	(void)fprintf(
 	    stderr, "s3backerd: that is not its name; nothing was erased (scripts: --force)\n");
@@ -107,13 +119,13 @@ static int
 erase_with(struct super *s, struct storetool *t, char **ret_error)
 {
 	uint64_t total = 0;
-	char what[160];
+	char what[160], name[NAME_LEN];
 	int r;
 
 	if ((r = storetool_ask(t, ASK_US, ret_error, "detect")) < 0)
 		return (r);
 	if (!describe(t, what, sizeof(what))) {
-		(void)printf("%s holds no blocks of this disk\n", s->conf->bucket);
+		(void)printf("%s holds no blocks of this disk\n", name_of(s, name));
 		return (0);
 	}
 	if (!confirmed(s, what))
@@ -132,7 +144,8 @@ erase_with(struct super *s, struct storetool *t, char **ret_error)
 		    (unsigned long long)total);
 		return (r);
 	}
-	(void)printf("erased: %llu blocks of %s\n", (unsigned long long)total + 1, s->conf->bucket);
+	(void)printf(
+	    "erased: %llu blocks of %s\n", (unsigned long long)total + 1, name_of(s, name));
 	if (s->conf->cache_file != NULL && access(s->conf->cache_file, F_OK) == 0)
 		(void)printf("its cache file is of no use any more: rm %s\n", s->conf->cache_file);
 	return (0);

@@ -35,7 +35,7 @@ foreign
 before=$(server_keys d/ | grep -cvE '/[0-9a-f]{8}$')
 out=$(echo wrong | ctl erase 2>&1)
 is $? 1 "another name is not the name"
-has "$out" 'bkt holds a disk of 64.0 MiB in blocks of 64.0 KiB' "it says what is there"
+has "$out" 'bkt/d/ holds a disk of 64.0 MiB in blocks of 64.0 KiB' "it says what is there"
 is "$(mine d/)" 30 "and nothing was erased"
 fault 'bulk:503'
 out=$(ctl erase --force 2>&1)
@@ -43,7 +43,9 @@ is $? 1 "a store that fails"
 has "$out" 'the same command again goes on' "says how to go on"
 has "$(ctl mounted-flag)" 'mounted by' "the token is held meanwhile"
 no_fault
-out=$(conf_value bucket | ctl erase 2>&1)
+out=$(echo bkt | ctl erase 2>&1)
+is $? 1 "the bucket alone is not the name of a disk with a prefix"
+out=$(echo bkt/d/ | ctl erase 2>&1)
 is $? 0 "the same again, its name typed" || note "$out"
 has "$out" 'erased: 30 blocks' "all"
 is "$(mine d/)" 0 "no block is left"
