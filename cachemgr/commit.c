@@ -40,7 +40,7 @@ write_job(struct commit *c, struct batch_job *job)
 	job->syncs++;
 	if (INJECT_FAIL("mutate.p4-skip-last-sync"))
 		return (0);
-	error = durable_sync(c->file.fd);
+	error = INJECT_FAIL("cachemgr.commit.io-error") ? -EIO : durable_sync(c->file.fd);
 	INJECT("cachemgr.commit.after-sync");
 	return (error);
 }
@@ -60,6 +60,12 @@ commit_thread(void *arg)
 		c->job.syncs = 0;
 		c->job.result = c->job.void_file ? void_write(cm) : write_job(c, &c->job);
 		c->job.took_us = now_us() - t0;
+		/* The kernel tells of an error once: should we die of here, the next of us must know. */
+		if (c->job.result < 0 && !c->job.void_file &&
+		    !INJECT_FAIL("mutate.p4-error-unsaid"))
+			atomic_store(&cm->st->cache_broken, 1);
+		if (c->job.result < 0)
+			INJECT("cachemgr.commit.after-error");
 		/* Release: main, seeing done, sees the result. */
 		atomic_store(&c->done, 1);
 		ipc_bell_ring(cm->env->bell, -1);
@@ -104,6 +110,7 @@ stay_broken(struct cachemgr *cm, struct commit *c)
 	c->error = -EIO;
 	c->voided = atomic_load(&cm->st->cache_broken) == 2;
 	c->wanted = true;
+	void_announce(cm); /* it may have died before it said so */
 	if (!c->voided && recover_journal(cm, c->half_bytes, &c->pos, c->rec_dirty, false) < 0)
 		memset(c->rec_dirty, REC_DIRTY, cm->shm->geo.nslots); /* for all we know */
 }

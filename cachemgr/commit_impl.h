@@ -85,6 +85,7 @@ struct commit {
 void commit_answer(struct cachemgr *, struct flush_list *, int status);
 int void_write(struct cachemgr *); /* in the thread */
 void void_finish(struct cachemgr *);
+void void_announce(struct cachemgr *);
 void void_turn(struct cachemgr *);
 bool slot_list_add(struct slot_list *, uint32_t slot);
 /* Collects everything that changed into c->job; false: nothing did. */

@@ -37,6 +37,19 @@ say_why(struct cachemgr *cm, const char *then)
 	    strerror(-cm->commit->error), then);
 }
 
+/* To everyone, by the state page. */
+void
+void_announce(struct cachemgr *cm)
+{
+	say_why(cm, cm->commit->voided ? "it is used as memory, and flushes wait for the bucket"
+				       : "flushes wait for the bucket");
+	if (atomic_load(&cm->st->cache_broken) == 0)
+		atomic_store(&cm->st->cache_broken, 1);
+	atomic_store(&cm->st->flush_to_bucket, 1);
+	if (atomic_load(&cm->st->disk_state) <= DISK_RUNNING)
+		atomic_store(&cm->st->disk_state, DISK_DEGRADED);
+}
+
 void
 commit_cache_fault(struct cachemgr *cm, int error)
 {
