@@ -11,7 +11,7 @@ store s3
 wire_conf() { write_conf size=8m blockSize=64k readAhead=0 "$@"; }
 
 # ---- connections ----------------------------------------------------------------------------------------------------
-ahead() { dd if="$file" of=/dev/null bs=64k skip=$((10 + $1)) count=20 iflag=direct status=none; }
+ahead() { dd if="$file" of=/dev/null bs=64k skip=$((10 + $1)) count="${2:-20}" iflag=direct status=none; }
 wire_conf listBlocks=no noCurlCache=yes uploaders=1 size=8m
 must_start
 server_reset
@@ -38,7 +38,7 @@ if command -v ss >/dev/null && ss --help 2>&1 | grep -q -- --tos; then
 	wire_conf listBlocks=no ipTOS=af21
 	must_start
 	latency 300
-	ahead 60 &
+	ahead 60 8 &
 	reader=$!
 	wait_for 10 eval 'ss -tn --tos dst 127.0.0.1:$port | grep -q "tos:0x48"'
 	ok $? "ipTOS: the connections carry it"
