@@ -7,19 +7,23 @@
 LIMIT=120
 . "$(dirname "$0")/lib.sh"
 
-# The first token is on its way for seconds while the other start looks, takes its own, and believes itself alone.
+# The token of the first is on its way for seconds (it is sent twice), while the other looks, takes its own,
+# and believes itself alone.
 both() {
 	local n pids=()
-	fault 'put:key=*s3backer-mounted*:slow=25B/s:count=1'
+	fault 'put:key=*s3backer-mounted*:slow=15B/s:count=2'
+	mark=$(server_mark)
 	for n in 1 2; do
 		use_disk "$1$n"
-		(timeout 60 s3backerd -c "$conf" start >"start.$n" 2>&1; echo $? >"status.$n") &
+		(timeout 90 s3backerd -c "$conf" start >"start.$n" 2>&1; echo $? >"status.$n") &
 		pids+=($!)
+		[ $n = 2 ] || wait_for 20 looked
 	done
 	wait "${pids[@]}"
 	no_fault
-	is "$(cat status.1 status.2 | tr -d '\n')" 00 "$2: both have started" || cat start.* >&2
+	is "$(cat status.1 status.2 | tr -d '\n')" 00 "$2: both have started" || sed "s,^,# ," start.1 start.2 >&2
 }
+looked() { server_log "$mark" | awk '$3 == "GET" && $9 ~ /mounted$/' | grep -q .; }
 one_is_fenced() {
 	local n
 	for n in 1 2; do
