@@ -176,6 +176,8 @@ struct cachemgr {
 	struct xfer *xfer;
 	uint32_t nxfers, xfer_free, max_transfers, reserved;
 	uint32_t reads_inflight, writes_inflight;
+	uint32_t put_limit; /* sched.c: uploads in flight, less than could be when they make a queue */
+	uint64_t put_fastest_us, put_mean_us;
 	uint32_t checks_inflight; /* among the reads */
 	LIST_HEAD(, scrub_req) scrubs;
 

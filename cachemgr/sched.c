@@ -13,7 +13,8 @@
 #include "common/log.h"
 #include "cachemgr/cm.h"
 
-#define NIL UINT32_MAX
+#define NIL	 UINT32_MAX
+#define QUEUE_US 50000 /* shorter ones are none */
 
 int
 sched_open(struct cachemgr *cm)
@@ -30,6 +31,7 @@ sched_open(struct cachemgr *cm)
 	 * before anyone else.  They only bridge the time until the next one ends.
 	 */
 	cm->reserved = cm->max_transfers / 16 > 0 ? cm->max_transfers / 16 : 1;
+	cm->put_limit = cm->max_transfers;
 	/* Listing and deletes come on top; they must not wait for a block to arrive. */
 	cm->nxfers = cm->max_transfers + 32;
 	cm->xfer = calloc(cm->nxfers, sizeof(*cm->xfer));
@@ -50,7 +52,32 @@ sched_has_room(struct cachemgr *cm, enum xfer_kind kind)
 		return (false);
 	if (kind == XFER_GET)
 		return (all < cm->max_transfers);
-	return (all < cm->max_transfers && cm->writes_inflight < cm->max_transfers - cm->reserved);
+	return (all < cm->max_transfers && cm->writes_inflight < cm->max_transfers - cm->reserved &&
+		cm->writes_inflight < cm->put_limit);
+}
+
+/*
+ * More uploads than the line or the server takes make a queue, in which the GETs of readers wait as well.
+ * It shows in PUTs that take many times as long as the fastest.  A quarter of the transfers is always
+ * theirs.
+ */
+static void
+put_took(struct cachemgr *cm, uint64_t us)
+{
+	uint32_t step = cm->put_limit / 32 + 1, least = cm->max_transfers / 4 + 1;
+
+	cm->put_fastest_us += cm->put_fastest_us / 512 + 1;
+	if (us < cm->put_fastest_us || cm->put_mean_us == 0)
+		cm->put_fastest_us = us;
+	cm->put_mean_us = cm->put_mean_us == 0 ? us : (cm->put_mean_us * 7 + us) / 8;
+	if (cm->put_mean_us <= QUEUE_US || cm->put_mean_us <= 3 * cm->put_fastest_us)
+		cm->put_limit += step;
+	else if (cm->put_mean_us > 6 * cm->put_fastest_us)
+		cm->put_limit -= step;
+	if (cm->put_limit < least)
+		cm->put_limit = least;
+	if (cm->put_limit > cm->max_transfers)
+		cm->put_limit = cm->max_transfers;
 }
 
 struct xfer *
@@ -129,6 +156,8 @@ xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
 	if (was.kind == XFER_GET && m->status == 0 && was.bop->part_len == 0 &&
 	    (m->flags & IPC_F_ZERO) == 0)
 		readahead_took(cm, cm->now_us - was.start_us);
+	if (was.kind == XFER_PUT && m->status == 0 && (m->flags & (IPC_F_ZERO | IPC_F_VERIFY)) == 0)
+		put_took(cm, cm->now_us - was.start_us);
 	xfer_free(cm, x); /* first: what follows may start transfers */
 	switch (was.kind) {
 	case XFER_GET:
