@@ -57,7 +57,7 @@ static int
 by_agent(const char *question, char **ret_password, char **ret_error)
 {
 	AUTO_FD int from = -1;
-	char buf[ASKPASS_MAX + 1] = "";
+	char buf[ASKPASS_MAX + 2] = "";
 	size_t have = 0;
 	int p[2], status = -1;
 	ssize_t n = 1;

@@ -451,7 +451,7 @@ haul_run(struct haul *h)
 int
 haul_open(struct haul *h, bool writes)
 {
-	const struct super *owner[CARRIER_STORES];
+	const struct super *owner[CARRIER_STORES] = {NULL};
 	unsigned nslots;
 	char *error = NULL;
 	int r;

@@ -177,14 +177,14 @@ candidate(const struct detect *d, unsigned i)
 {
 	bool zero = d->block.reply.fail == FAIL_NONE;
 	unsigned n = 0, known = d->look.ours < LOOK_SOME ? d->look.ours : LOOK_SOME;
-	uint32_t all[LOOK_SOME + 1];
+	uint32_t all[LOOK_SOME + 1] = {0};
 
 	if (zero)
 		all[n++] = 0;
 	for (unsigned k = 0; k < known; k++)
 		if (!zero || d->look.some[k] != 0)
 			all[n++] = d->look.some[k];
-	return (all[i % n]);
+	return (n > 0 ? all[i % n] : 0);
 }
 
 /* op has the object.  0: it is ours; else -errno, and whether it is the password. */
