@@ -137,4 +137,8 @@ write_conf wrong encrypt=AES-256-CBC passwordFile="$work/password"
 has "$(s3backerd -c "$conf" start 2>&1)" 'encrypt = AES-256-GCM' "the old encryption: it says which"
 write_conf wrong
 has "$(s3backerd -c "$conf" start 2>&1)" 'encrypt = AES-256-GCM and its password are needed' "so without any"
+write_conf disk "${gcm[@]}" size= blockSize=
+quietly ctl erase --force
+ok $? "erase"
+is "$(keys | grep -cE '^0000|key')" 0 "takes the key object with the blocks"
 done_testing
