@@ -47,6 +47,14 @@ for i in $(seq 1 12); do
 	cmp -s <(rd "$to" 0 65536) model || bad=$((bad + 1))
 done
 is "$bad" 0 "parts of a block in turns: none undoes the other's"
+# Both have the block as it is now; none reads it again before it writes.
+for i in $(seq 1 8); do
+	case $((i % 2)) in 0) from=$a ;; *) from=$b ;; esac
+	wr "$from" $((i * 7000)) 4096 "blind$i"
+	dd if=w.tmp of=model bs=4096 seek=$((i * 7000)) oflag=seek_bytes conv=notrunc status=none
+done
+cmp -s <(rd "$a" 0 65536) model && cmp -s <(rd "$b" 0 65536) model
+ok $? "nor when nobody looks before he writes"
 wr "$a" $((7 * 65536)) 65536 seven
 rd "$b" $((7 * 65536)) 65536 >/dev/null
 fallocate -p -o $((7 * 65536)) -l 65536 "$a"
