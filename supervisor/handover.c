@@ -243,13 +243,22 @@ is_new_size(const struct super *s, enum conf_id id)
 		s->conf->size == letter_resize(s->letter));
 }
 
+/* What was found out won over what the configuration says, and goes on to do so. */
+static bool
+is_found_place(const struct super *s, enum conf_id id)
+{
+	return ((id == CONF_region || id == CONF_vhost || id == CONF_no_vhost) &&
+		letter_place_found(s->letter));
+}
+
 static int
 check_changes(const struct super *s, const struct conf *old, char **ret_error)
 {
 	for (int i = 0; i < CONF_NKEYS; i++) {
 		enum conf_id id = (enum conf_id)i;
 
-		if (!conf_key_may_change(id) && !is_same(s->conf, old, id) && !is_new_size(s, id))
+		if (!conf_key_may_change(id) && !is_same(s->conf, old, id) && !is_new_size(s, id) &&
+		    !is_found_place(s, id))
 			return (refuse(-EINVAL, ret_error,
 			    "%s: %s has changed since the start; that takes a stop and a start",
 			    s->opt.config_real, conf_key_name(id)));

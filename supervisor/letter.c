@@ -400,6 +400,15 @@ letter_resize(const struct letter *l)
 	return (number(l->json, "resizeTo"));
 }
 
+bool
+letter_place_found(const struct letter *l)
+{
+	char region[sizeof(((struct super *)0)->region)] = "";
+
+	get_text(l->json, "region", region, sizeof(region));
+	return (region[0] != '\0');
+}
+
 int
 letter_read_disk(const struct letter *l, struct super *s)
 {

@@ -42,6 +42,8 @@ void	letter_free(struct letter *);	/* wipes the secrets; idempotent */
 bool	letter_is_cold(const struct letter *);
 /* The size that the disk is to have afterwards; 0: that of now. */
 uint64_t letter_resize(const struct letter *);
+/* Were region and style of addressing found out, whatever the configuration says (place.h)? */
+bool	letter_place_found(const struct letter *);
 /* The kernel's INIT request, for the frontend of a new segment; -EPROTO. */
 int	letter_read_init(const struct letter *, struct super *);
 /* Does the segment of its writer fit this program? */
