@@ -8,6 +8,7 @@
  * and any sanitizer in make check, and guards against what a change breaks.  The target itself
  * aborts when something is wrong; the input is then in ./crash.NAME, for the target to be given again.
  */
+#include <bsd/string.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -107,16 +108,18 @@ load(const char *dir, const char *name)
 int
 main(int argc, char **argv)
 {
-	const char *name = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
-	char dir[512];
+	const char *slash = strrchr(argv[0], '/');
+	char dir[512], name[64];
 	unsigned long mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : 2000;
 	uint64_t rnd = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	unsigned files = 0;
 	struct dirent *e;
 	DIR *d;
 
-	(void)snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%.*s", (int)strcspn(name, "."), name);
-	(void)snprintf(crash_file, sizeof(crash_file), "crash.%.*s", (int)strcspn(name, "."), name);
+	(void)strlcpy(name, slash != NULL ? slash + 1 : argv[0], sizeof(name));
+	name[strcspn(name, ".")] = '\0';
+	(void)snprintf(dir, sizeof(dir), "tests/fuzz/corpus/%s", name);
+	(void)snprintf(crash_file, sizeof(crash_file), "crash.%s", name);
 	d = opendir(argc > 1 ? argv[1] : dir);
 	if (d == NULL)
 		return (printf("Bail out! no corpus %s: %s\n", dir, strerror(errno)), 1);

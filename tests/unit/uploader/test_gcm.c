@@ -212,6 +212,7 @@ layers(void)
 	codec_close(&bare);
 	bare = open_codec("compress=no", "keyLength=32", &error);
 	ok(bare == NULL && error != NULL, "no keyLength: %s", error);
+	free(error);
 }
 
 int
