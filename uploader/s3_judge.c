@@ -94,7 +94,8 @@ heal(struct s3 *s3, const struct s3_op *s, const struct xml_error *x, enum fail 
 	/* It was signed before somebody else's failure put things right, or with keys of before. */
 	if (((f == FAIL_CLOCK || f == FAIL_REGION) && s->generation != s3->generation) ||
 	    ((f == FAIL_EXPIRED || f == FAIL_DENIED) &&
-		s->keys != credentials_generation(s3->credentials)))
+		s->keys != credentials_generation(s3->credentials)) ||
+	    (s3->style_tried && s->generation < s3->style_generation))
 		return (true);
 	if (f == FAIL_CLOCK)
 		healed = heal_clock(s3, r, x);

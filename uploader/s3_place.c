@@ -64,6 +64,7 @@ change_style(struct s3 *s3, bool vhost, const char *why)
 	    vhost ? "vhost" : "no-vhost");
 	if (s3_endpoint_set(e, url, s3->env.conf->bucket_name, vhost, region) < 0)
 		return (false);
+	s3->style_generation = s3->generation + 1;
 	s3->place_found = true;
 	return (true);
 }

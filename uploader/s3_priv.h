@@ -32,6 +32,7 @@ struct s3 {
 	bool		    list_v2;
 	bool		    place_found;	/* s3_place.c: another than configured */
 	bool		    place_proven, style_tried;
+	unsigned	    style_generation; /* the first with the other style */
 	enum { CHECKSUMS_UNKNOWN, CHECKSUMS_TAKEN, CHECKSUMS_REFUSED } checksums;
 	enum { ETAGS_UNKNOWN, ETAGS_MD5, ETAGS_NO_MD5 } etags; /* s3_verify.c */
 };
