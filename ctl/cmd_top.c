@@ -128,6 +128,13 @@ page_text(json_t *st)
 	return (text);
 }
 
+/* --timeout is over, or so nearly that a question would not be answered any more. */
+static bool
+at_end(const struct ask *a)
+{
+	return (deadline_left_us(a->deadline_us) < EVERY_US / 10);
+}
+
 static int
 on_terminal(struct ask *a)
 {
@@ -142,8 +149,8 @@ on_terminal(struct ask *a)
 		json_decref(st);
 		draw(text != NULL ? text : "out of memory\n");
 		free(text);
-		over = deadline_passed(a->deadline_us) ||
-		       wait_for_key(min_u64(deadline_in_us(EVERY_US), a->deadline_us));
+		over = wait_for_key(min_u64(deadline_in_us(EVERY_US), a->deadline_us)) ||
+		       at_end(a);
 	}
 	terminal_leave();
 	if (code != EXIT_DONE)
@@ -160,9 +167,11 @@ in_a_pipe(struct ask *a)
 	while ((code = ask_simple(a, "status", &st)) == EXIT_DONE) {
 		page_print(st, stdout);
 		json_decref(st);
-		if (fflush(stdout) != 0 || deadline_passed(a->deadline_us))
+		if (fflush(stdout) != 0)
 			break;
 		(void)usleep((useconds_t)min_u64(EVERY_US, deadline_left_us(a->deadline_us)));
+		if (at_end(a))
+			break;
 	}
 	return (code);
 }

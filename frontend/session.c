@@ -25,6 +25,7 @@
 
 #include "ipc/bell.h"
 #include "ipc/shm.h"
+#include "ipc/state.h"
 
 #include "common/blockmath.h"
 #include "common/log.h"
@@ -45,6 +46,7 @@
 struct worker {
 	pthread_t thread;
 	struct lane lane;
+	struct ipc_serving *serving;
 	_Atomic bool left;
 };
 
@@ -113,6 +115,7 @@ serve_one(struct worker *w)
 		mount_ended(v);
 		return (false);
 	}
+	atomic_store_explicit(&w->serving->request, 1, memory_order_relaxed);
 	if (resume_saw_request(v, w->lane.buf->mem, (size_t)n))
 		return (true);
 	reply_began_us = now_us();
@@ -131,6 +134,7 @@ worker_main(void *arg)
 {
 	struct worker *w = arg;
 	struct volume *v = w->lane.v;
+	bool again;
 
 	fuse_ops_lane = &w->lane;
 	while (atomic_load(&v->quit) == 0) {
@@ -138,7 +142,9 @@ worker_main(void *arg)
 			(void)usleep(10000);
 			continue;
 		}
-		if (!serve_one(w))
+		again = serve_one(w);
+		atomic_store_explicit(&w->serving->request, 0, memory_order_relaxed);
+		if (!again)
 			break;
 	}
 	iobuf_put(w->lane.buf);
@@ -193,9 +199,12 @@ session_open(struct volume *v, struct session **ret_session)
 int
 session_start(struct session *s)
 {
+	struct ipc_serving *serving = shm_area(s->v->env->shm, SHM_SERVING);
 	sigset_t all, old;
 	int error = 0;
 
+	for (unsigned i = 0; i < IPC_HAZ_LINES; i++) /* of a dead one */
+		atomic_store(&serving[i].request, 0);
 	/* Signals of the role are the main thread's; only SIGUSR1 gets through to these. */
 	sigfillset(&all);
 	sigdelset(&all, SIGUSR1);
@@ -204,6 +213,7 @@ session_start(struct session *s)
 		struct worker *w = &s->worker[s->started];
 
 		lane_init(&w->lane, s->v, s->started + 1);
+		w->serving = &serving[s->started + 1];
 		error = pthread_create(&w->thread, NULL, worker_main, w);
 	}
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);

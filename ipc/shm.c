@@ -86,6 +86,7 @@ lay_out(const struct shm_geometry *g, uint64_t off[SHM_NAREAS])
 	    [SHM_SLOTS] = (uint64_t)g->nslots * sizeof(struct ipc_slot),
 	    [SHM_ZEROMAP] = (g->nblocks + 31) / 32 * 8,
 	    [SHM_POOL] = sizeof(struct ipc_pool),
+	    [SHM_SERVING] = IPC_HAZ_LINES * sizeof(struct ipc_serving),
 	};
 	uint64_t at = 4096;
 

@@ -88,4 +88,13 @@ _Static_assert(sizeof(struct ipc_state) == 64 * 18, "layout v1");
 
 const char *disk_state_name(unsigned);
 
+/*
+ * 1 while a thread of the frontend is at work on a request of the kernel's: one line per thread, stored by
+ * it alone.  A frontend that stands still with such a request holds its user up, and nothing else may show
+ * it: other users may be waiting for that one in the kernel.
+ */
+struct ipc_serving {
+	alignas(64) _Atomic uint32_t request;
+};
+
 #endif

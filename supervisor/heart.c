@@ -84,6 +84,7 @@ stands_still(const struct super *s, struct role *r, uint64_t now)
 static bool
 users_wait(const struct super *s)
 {
+	const struct ipc_serving *serving = shm_area(&s->shm, SHM_SERVING);
 	struct pollfd p = {.fd = s->handed.fuse, .events = POLLIN};
 	char path[80], line[32];
 	AUTO_FILE FILE *f = NULL;
@@ -92,6 +93,9 @@ users_wait(const struct super *s)
 		return (false);
 	if (atomic_load(&shm_state(&s->shm)->fe_waiting) > 0)
 		return (true);
+	for (unsigned i = 0; i < IPC_HAZ_LINES; i++)
+		if (atomic_load_explicit(&serving[i].request, memory_order_relaxed) != 0)
+			return (true);
 	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/waiting", s->fuse_minor);
 	if ((f = fopen(path, "re")) != NULL && fgets(line, sizeof(line), f) != NULL)
 		return (strtoul(line, NULL, 10) > 0);

@@ -259,7 +259,8 @@ test_signatures() {
 	sig=$(printf %b "$string" | openssl dgst -sha1 -hmac "$SECRET" -binary | base64)
 	is "$(status curl -sS -H "Date: $date" -H "Authorization: AWS $ID:$sig" "$base/bkt/to")" 200 \
 	    "version 2, signed by openssl"
-	is "$(status curl -sS -H "Date: $date" -H "Authorization: AWS $ID:${sig%?=}A=" "$base/bkt/to") $(code)" \
+	sig=$(tr 'A-Za-z' 'B-ZAb-za' <<<"$sig") # another in each place: one letter might be the same
+	is "$(status curl -sS -H "Date: $date" -H "Authorization: AWS $ID:$sig" "$base/bkt/to") $(code)" \
 	    "403 SignatureDoesNotMatch" "version 2, spoiled"
 }
 

@@ -36,9 +36,9 @@ widest=$(sed 's/\x1b\[[0-9;]*H/\n/g; s/\x1b\[[0-9;?]*[a-zA-Z]//g; s/\r//g' out |
 le "$widest" 40 "after the window shrank no line is wider than it"
 onpty 'wait=processes' 'send=\x03' -- s3backerctl -c "$conf" top >/dev/null
 is $? 0 "Ctrl-C ends it as well"
-onpty 'wait=at risk' -- s3backerctl -c "$conf" --timeout 300ms top >/dev/null
+onpty 'wait=at risk' -- s3backerctl -c "$conf" --timeout 3s top >/dev/null
 is $? 0 "and --timeout"
-has "$(ctl --timeout 100ms top)" 'at risk' "in a pipe: plain pages"
+has "$(ctl --timeout 3s top)" 'at risk' "in a pipe: plain pages"
 
 # ---- Ctrl-C ------------------------------------------------------------------------------------
 fault 'any:503'

@@ -79,7 +79,7 @@ test_areas(void)
 {
 	static const char *const names[] = {"PROCS", "BELLS", "STATE", "COUNTERS", "HAZARDS",
 	    "RING_FE_CM", "RING_CM_FE", "RING_SUP_CM", "RING_CM_SUP", "RINGS_CM_UP", "RINGS_UP_CM",
-	    "FUSE_INIT", "BUCKETS", "SLOTS", "ZEROMAP", "POOL"};
+	    "FUSE_INIT", "BUCKETS", "SLOTS", "ZEROMAP", "POOL", "SERVING"};
 	struct shm_geometry g;
 	struct shm s;
 	char row[160];
