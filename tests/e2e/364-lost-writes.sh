@@ -22,7 +22,8 @@ mount_again() { # all that is unwritten is written, all that is cached is forgot
 }
 
 mkdir forget
-"$S3B_BIN/forgetfs" -p -s "$work/forget.sock" forget &
+# Not with -p: it has to outlive the loop device, which the outer shell takes away.
+"$S3B_BIN/forgetfs" -s "$work/forget.sock" forget &
 on_exit stop_pid $! forgetfs
 on_exit umount -l "$work/forget"
 wait_for 10 test -S forget.sock || skip_all "forgetfs does not start"
