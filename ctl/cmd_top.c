@@ -149,8 +149,7 @@ on_terminal(struct ask *a)
 		json_decref(st);
 		draw(text != NULL ? text : "out of memory\n");
 		free(text);
-		over = wait_for_key(min_u64(deadline_in_us(EVERY_US), a->deadline_us)) ||
-		       at_end(a);
+		over = wait_for_key(min_u64(deadline_in_us(EVERY_US), a->deadline_us)) || at_end(a);
 	}
 	terminal_leave();
 	if (code != EXIT_DONE)
