@@ -51,7 +51,7 @@ cmd_mounted_flag(struct ask *a, const struct options *o, char **args)
 {
 	(void)a;
 	(void)args;
-	return (exec_daemon(o, "mounted-flag", NULL));
+	return (exec_daemon(o, "mounted-flag", (char *)NULL));
 }
 
 int
@@ -59,7 +59,7 @@ cmd_reset_mounted_flag(struct ask *a, const struct options *o, char **args)
 {
 	(void)a;
 	(void)args;
-	return (exec_daemon(o, "reset-mounted-flag", NULL));
+	return (exec_daemon(o, "reset-mounted-flag", (char *)NULL));
 }
 
 int
@@ -67,7 +67,7 @@ cmd_probe(struct ask *a, const struct options *o, char **args)
 {
 	(void)a;
 	(void)args;
-	return (exec_daemon(o, "probe", o->json ? "--json" : NULL, NULL));
+	return (exec_daemon(o, "probe", o->json ? "--json" : NULL, (char *)NULL));
 }
 
 int
@@ -75,7 +75,7 @@ cmd_erase(struct ask *a, const struct options *o, char **args)
 {
 	(void)a;
 	(void)args;
-	return (exec_daemon(o, "erase", o->force ? "--force" : NULL, NULL));
+	return (exec_daemon(o, "erase", o->force ? "--force" : NULL, (char *)NULL));
 }
 
 int
@@ -85,7 +85,7 @@ cmd_rekey(struct ask *a, const struct options *o, char **args)
 
 	(void)a;
 	if (args[0] == NULL)
-		return (exec_daemon(o, "rekey", NULL));
+		return (exec_daemon(o, "rekey", (char *)NULL));
 	(void)snprintf(word, sizeof(word), "--new-password=%s", args[0]);
-	return (exec_daemon(o, "rekey", word, NULL));
+	return (exec_daemon(o, "rekey", word, (char *)NULL));
 }

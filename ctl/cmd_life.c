@@ -32,10 +32,10 @@ hand_on(const struct options *o, const char *command, const char *word)
 	if (o->json)
 		flag[n++] = "--json";
 	if (n == 0)
-		return (exec_daemon(o, command, "--", word, NULL));
+		return (exec_daemon(o, command, "--", word, (char *)NULL));
 	if (n == 1)
-		return (exec_daemon(o, command, flag[0], "--", word, NULL));
-	return (exec_daemon(o, command, flag[0], flag[1], "--", word, NULL));
+		return (exec_daemon(o, command, flag[0], "--", word, (char *)NULL));
+	return (exec_daemon(o, command, flag[0], flag[1], "--", word, (char *)NULL));
 }
 
 int
@@ -47,16 +47,17 @@ cmd_info(struct ask *a, const struct options *o, char **args)
 
 	(void)a;
 	if (args[0] == NULL)
-		return (o->options == NULL ? exec_daemon(o, "info", json, NULL)
-					   : exec_daemon(o, "info", "-o", o->options, json, NULL));
+		return (o->options == NULL
+			    ? exec_daemon(o, "info", json, (char *)NULL)
+			    : exec_daemon(o, "info", "-o", o->options, json, (char *)NULL));
 	if (o->config != NULL)
 		return (wrong_usage("info: -c FILE or BUCKET, not both", ""));
 	named.config = "/dev/null";
 	(void)strlcpy(bucket, "bucket=", sizeof(bucket));
 	(void)strlcat(bucket, args[0], sizeof(bucket));
 	if (o->options == NULL)
-		return (exec_daemon(&named, "info", "-o", bucket, json, NULL));
-	return (exec_daemon(&named, "info", "-o", bucket, "-o", o->options, json, NULL));
+		return (exec_daemon(&named, "info", "-o", bucket, json, (char *)NULL));
+	return (exec_daemon(&named, "info", "-o", bucket, "-o", o->options, json, (char *)NULL));
 }
 
 int
