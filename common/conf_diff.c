@@ -5,25 +5,6 @@
 
 #include "common/conf_priv.h"
 
-static size_t
-width(enum conf_type type)
-{
-	switch (type) {
-	case TYPE_BOOL:
-		return (sizeof(bool));
-	case TYPE_U32:
-	case TYPE_INT:
-	case TYPE_ENUM:
-	case TYPE_OCTAL:
-	case TYPE_TOS:
-		return (sizeof(uint32_t));
-	case TYPE_BLOCKS:
-		return (sizeof(struct conf_amount));
-	default:
-		return (sizeof(uint64_t));
-	}
-}
-
 bool
 conf_key_same(const struct conf *a, const struct conf *b, enum conf_id id)
 {
@@ -31,7 +12,7 @@ conf_key_same(const struct conf *a, const struct conf *b, enum conf_id id)
 	const char *s, *t;
 
 	if (!conf_type_is_text(conf_keys[id].type))
-		return (memcmp(x, y, width(conf_keys[id].type)) == 0);
+		return (memcmp(x, y, conf_member_size(conf_keys[id].type)) == 0);
 	memcpy(&s, x, sizeof(s));
 	memcpy(&t, y, sizeof(t));
 	return (s == t || (s != NULL && t != NULL && strcmp(s, t) == 0));

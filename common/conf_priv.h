@@ -86,6 +86,7 @@ extern const struct conf_key conf_keys[CONF_NKEYS];
 const char *conf_key_suggest(const char *name);	/* NULL: nothing is near */
 void	*conf_member(struct conf *, enum conf_id);
 const void *conf_member_const(const struct conf *, enum conf_id);
+size_t	conf_member_size(enum conf_type); /* bytes of a member that is no string */
 bool	conf_type_is_text(enum conf_type);
 
 /*

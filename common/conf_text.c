@@ -136,8 +136,8 @@ conf_value_text(const struct conf *conf, enum conf_id id)
 	return (strdup(text));
 }
 
-static size_t
-member_size(enum conf_type type)
+size_t
+conf_member_size(enum conf_type type)
 {
 	switch (type) {
 	case TYPE_BOOL:
@@ -163,7 +163,7 @@ conf_value_clear(struct conf *conf, enum conf_id id)
 	if (conf_type_is_text(conf_keys[id].type))
 		conf_wipe(member);
 	else
-		memset(member, 0, member_size(conf_keys[id].type));
+		memset(member, 0, conf_member_size(conf_keys[id].type));
 }
 
 void

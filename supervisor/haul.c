@@ -74,11 +74,11 @@ show(struct haul *h)
 		bar_show(&h->bar, text, 0, 0, 0, 0);
 		return;
 	}
-	if (h->todo_bytes == 0)
+	if (h->wanted_bytes == 0)
 		return;
 	rate = h->done_bytes * US_PER_S / max_u64(now - h->began_us, 1);
-	left = h->todo_bytes > h->done_bytes ? h->todo_bytes - h->done_bytes : 0;
-	bar_show(&h->bar, h->verb, min_u64(h->done_bytes, h->todo_bytes), h->todo_bytes, rate,
+	left = h->wanted_bytes > h->done_bytes ? h->wanted_bytes - h->done_bytes : 0;
+	bar_show(&h->bar, h->verb, min_u64(h->done_bytes, h->wanted_bytes), h->wanted_bytes, rate,
 	    rate > 0 ? (double)left / (double)rate : 0);
 }
 
@@ -376,14 +376,14 @@ on_done(void *arg, unsigned store, const struct ipc_msg *m)
 static void
 count(struct haul *h)
 {
-	h->todo_bytes = h->done_bytes = 0;
+	h->wanted_bytes = h->done_bytes = 0;
 	if (h->from == HAUL_IMAGE) {
-		h->todo_bytes = h->nblocks * h->block_size;
+		h->wanted_bytes = h->nblocks * h->block_size;
 		return;
 	}
 	for (uint64_t b = 0; b < h->nblocks; b++)
 		if (!is_none(h->listed[h->from][b]) && !is_carried(h, b))
-			h->todo_bytes += h->block_size;
+			h->wanted_bytes += h->block_size;
 }
 
 static void

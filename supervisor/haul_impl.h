@@ -48,7 +48,7 @@ struct haul {
 	uint64_t	 data_at, data_end;	/* image: where it has data */
 	struct bar	 bar;
 	uint64_t	 began_us, moved_us, saved_us;
-	uint64_t	 todo_bytes, done_bytes;	/* of this pass */
+	uint64_t	 wanted_bytes, done_bytes;	/* of this pass */
 	uint64_t	 carried_blocks, bad_blocks;
 	int		 error;		/* the first one ends it */
 	char		 why[512];
