@@ -163,7 +163,9 @@ handover_read(struct super *s, int fd)
 	int r;
 
 	(void)fcntl(fd, F_SETFL, 0); /* it was written without waiting; the writer is gone */
-	if ((r = letter_receive(fd, &letter)) < 0)
+	r = letter_receive(fd, &letter);
+	close(fd);
+	if (r < 0)
 		return (r);
 	s->letter = &letter;
 	return (letter_read_options(&letter, s));

@@ -397,6 +397,9 @@ start_disk(struct super *s)
 	if (s->letter != NULL)
 		return (go_on(s));
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* What the shell or cron left open would be held as long as the disk lives. */
+	if (!s->opt.foreground)
+		(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
 	inherited = inherit_take(s);
 	r = inherited ? preflight_inherited(s) : preflight(s);
 	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)

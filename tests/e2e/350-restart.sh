@@ -36,7 +36,9 @@ refused() { # refused REGEX sentence
 under_load() {
 	local before after io n self fd
 	write_conf load size=32m prefix=load- uploaders=2 blockCacheFile="$work/cache" blockCacheSize=200
-	must_start -o blockCacheWriteDelay=100ms
+	must_start -o blockCacheWriteDelay=100ms 77</dev/null
+	[ ! -e "/proc/$(disk_pid)/fd/77" ]
+	ok $? "what the caller had open is not held"
 	rm -f model && truncate -s 32m model
 	self=$(disk_pid) fd=$(fds)
 	blockio run -d "$file" -m model -s "$SEED" -t 6 -T 12 -D >io.out 2>&1 &

@@ -52,6 +52,8 @@ after_a_scan() { # after_a_scan KEY=VALUE...: how many of the first four have to
 	cache_conf size=64m blockCacheSize=64 force=yes "$@"
 	must_start
 	put "$file" $((500 * 65536)) $((100 * 65536)) many
+	stop_disk # what is scanned below is new to the cache: a block that comes back is kept for that
+	must_start
 	put "$file" 0 $((4 * 65536)) head
 	quietly ctl flush
 	dd if="$file" of=/dev/null bs=64k skip=500 count=100 iflag=direct status=none
