@@ -121,8 +121,7 @@ print_text(const struct super *s, const struct result *r)
 	    s->conf->base_url != NULL ? s->conf->base_url : "");
 	(void)printf("conditional PUT    If-None-Match: %s, If-Match: %s%s\n",
 	    word(r->if_none_match), word(r->if_match),
-	    r->if_none_match ? ""
-			     : " (weak fence: two machines that start at once are not told apart)");
+	    r->if_none_match ? "" : " (weak fence: a start looks twice)");
 	if (!s->conf->store_is_dir)
 		(void)printf("checksums          %s\n",
 		    r->checksums ? "CRC-32 is stored and compared"

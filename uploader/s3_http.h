@@ -82,6 +82,7 @@ struct http_request {
 	uint64_t     started_us, progress_us, paused_us, pause_began_us, unpaused_us;
 	uint64_t     window_us, window_bytes; /* what has moved since */
 	int	     callback_error;
+	int	     fd;		/* of its connection, from libcurl; -1: not known */
 	struct request_list *paused;	/* where it waits for its turn */
 	struct ipc_limit own;		/* of this transfer alone */
 	struct timer own_timer;
