@@ -3,15 +3,22 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/bar.h"
+#include "common/cleanup.h"
 #include "common/ctlsock.h"
 #include "common/timeutil.h"
 
 #include "supervisor/guard.h"
+
+#define EXIT_LIMIT_MS 10000 /* after it has said that it is done */
 
 static int
 not_running(const struct client_target *t)
@@ -76,9 +83,21 @@ converse(struct ctl_conn *c, json_t *request)
 	return (NULL);
 }
 
-/* An exit code; on EXIT_DONE *ret_data is to be released. */
+/* The process that listens, by what the kernel knows of it.  -1: it is of no use, or gone. */
 static int
-ask(const struct client_target *t, json_t *request, json_t **ret_data)
+listener_pidfd(int sock)
+{
+	struct ucred who = {.pid = 0};
+	socklen_t len = sizeof(who);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || who.pid <= 0)
+		return (-1);
+	return (pidfd_open(who.pid, 0));
+}
+
+/* An exit code; on EXIT_DONE *ret_data is to be released.  *ret_listener, if wanted, to be closed. */
+static int
+ask(const struct client_target *t, json_t *request, json_t **ret_data, int *ret_listener)
 {
 	struct ctl_conn c = {.fd = -1};
 	int r = ctl_connect(t->paths.sock, &c), code = EXIT_FAILED;
@@ -91,6 +110,8 @@ ask(const struct client_target *t, json_t *request, json_t **ret_data)
 		(void)fprintf(stderr, "s3backerd: %s: %s\n", t->paths.sock, strerror(-r));
 		return (EXIT_FAILED);
 	}
+	if (ret_listener != NULL)
+		*ret_listener = listener_pidfd(c.fd);
 	if (t->config != NULL)
 		(void)json_object_set_new(request, "config", json_string(t->config));
 	result = converse(&c, request);
@@ -112,17 +133,30 @@ ask(const struct client_target *t, json_t *request, json_t **ret_data)
 	return (code);
 }
 
+/* Whoever stops the disk may want to unmount what the cache file lies on next. */
+static void
+wait_for_exit(int pidfd)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	while (poll(&p, 1, EXIT_LIMIT_MS) < 0 && errno == EINTR)
+		;
+}
+
 int
 client_stop(const struct client_target *t, bool keep_dirty)
 {
+	AUTO_FD int listener = -1;
 	json_t *data = NULL;
 	int code = ask(t,
 	    json_pack("{s:i, s:s, s:b}", "v", CTL_VERSION, "cmd", "stop", "keepDirty", keep_dirty),
-	    &data);
+	    &data, &listener);
 	json_int_t left = json_integer_value(json_object_get(data, "leftDirtyBytes"));
 	const char *warning = json_string_value(json_object_get(data, "warning"));
 	char buf[24];
 
+	if (code == EXIT_DONE && listener >= 0)
+		wait_for_exit(listener);
 	if (code == EXIT_DONE && left > 0)
 		(void)printf("stopped; %s of changes stay in the cache file for the next start\n",
 		    bar_bytes((uint64_t)left, buf));
@@ -136,7 +170,7 @@ int
 client_restart(const struct client_target *t)
 {
 	json_t *data = NULL;
-	int code = ask(t, json_pack("{s:i, s:s}", "v", CTL_VERSION, "cmd", "restart"), &data);
+	int code = ask(t, json_pack("{s:i, s:s}", "v", CTL_VERSION, "cmd", "restart"), &data, NULL);
 
 	json_decref(data);
 	return (code);
@@ -146,7 +180,7 @@ int
 client_status(const struct client_target *t)
 {
 	json_t *data = NULL;
-	int code = ask(t, json_pack("{s:i, s:s}", "v", CTL_VERSION, "cmd", "status"), &data);
+	int code = ask(t, json_pack("{s:i, s:s}", "v", CTL_VERSION, "cmd", "status"), &data, NULL);
 	const char *state = json_string_value(json_object_get(data, "state"));
 	const char *file =
 	    json_string_value(json_object_get(json_object_get(data, "disk"), "file"));

@@ -27,6 +27,7 @@
 #define REQUEST_MAX 4096
 #define OUT_MAX	    (4u << 20)
 #define CLIENTS_MAX 64
+#define BACKLOG	    16
 #define PROGRESS_US (200 * US_PER_MS)
 
 int
@@ -48,7 +49,7 @@ control_open(const char *path, struct control **ret_control)
 	(void)umask(old);
 	if (r < 0)
 		return (r);
-	if (listen(fd, 16) < 0)
+	if (listen(fd, BACKLOG) < 0)
 		return (-errno);
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (-ENOMEM);
@@ -56,6 +57,13 @@ control_open(const char *path, struct control **ret_control)
 	LIST_INIT(&c->clients);
 	*ret_control = c;
 	return (0);
+}
+
+void
+control_is_ours(struct control *c)
+{
+	if (c != NULL)
+		(void)listen(c->listen_fd, BACKLOG);
 }
 
 int

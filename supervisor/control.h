@@ -48,6 +48,8 @@ struct control {
 
 /* The socket is made anew: whoever holds the pid file is the only one that may. */
 int	control_open(const char *path, struct control **ret_control);
+/* After a fork: who connects learns by SO_PEERCRED of the process that has said it listens. */
+void	control_is_ours(struct control *);			/* NULL-safe */
 void	control_close(struct control **);			/* NULL-safe */
 void	control_watch(struct super *, struct watch_set *);
 uint64_t control_timers(struct super *, uint64_t now);

@@ -404,6 +404,7 @@ start_disk(struct super *s)
 	r = inherited ? preflight_inherited(s) : preflight(s);
 	if (r == 0 && !s->opt.foreground && (r = daemonise(s, &code)) > 0)
 		return (code);
+	control_is_ours(s->control);
 	/* Until the user has been told, what matters is told by the pipe, not by the log. */
 	open_log(s);
 	if (r == 0) {
