@@ -29,8 +29,9 @@ from=$(now_ms)
 wait_for 20 eval '[ $(($(now_ms) - from)) -ge 6000 ]'
 n=$(server_stats requests) span=$(($(now_ms) - from))
 waits "503"
-# One probe a second, however many uploaders; a token may be renewed besides.
-le "$n" $((span / 1000 + 4)) "503: requests in $span ms"
+# One probe a second, however many uploaders; a token may be renewed besides, and on a slow machine the
+# server has some of those before it in hand.  80 blocks that are tried again are hundreds.
+le "$n" $((span / 1000 + 12)) "503: requests in $span ms"
 le 2 "$n" "503: but it is probed"
 no_fault
 back=$(now_ms)
