@@ -20,7 +20,7 @@
 
 c_files = $(shell git ls-files -co --exclude-standard '*.[ch]' 2>/dev/null || find . -name '*.[ch]')
 scripts_files = $(filter-out %.md,$(wildcard tests/servers/*)) \
-	$(wildcard tests/e2e/*.sh tests/interop/*.sh supervisor/*.sh) tests/crash/mutations tests/demo/run tests/deb/run tests/deb/inside tests/deb/boot mk/install-missing .ci/run
+	$(wildcard tests/e2e/*.sh tests/interop/*.sh tests/fs/*.sh supervisor/*.sh) tests/crash/mutations tests/demo/run tests/deb/run tests/deb/inside tests/deb/boot mk/install-missing .ci/run
 CLANG_FORMAT ?= clang-format
 
 define newline
@@ -72,7 +72,7 @@ format:
 
 lint-shell:
 	$(Q)for s in $(wildcard $(scripts_files)); do bash -n $$s || exit; done; \
-		for s in $(e2e) $(interop); do [ -x $$s ] || { echo "$$s: not executable" >&2; exit 1; }; done
+		for s in $(e2e) $(interop) $(fs_tests); do [ -x $$s ] || { echo "$$s: not executable" >&2; exit 1; }; done
 
 # It has to see the queue macros, does not know __attribute__((cleanup)), and takes a callback's
 # argument names for an order.
@@ -82,7 +82,7 @@ cppcheck_flags := --quiet --error-exitcode=1 --inline-suppr --std=c11 -j$(JOBS) 
 	--suppress=memleak --suppress=resourceLeak --suppress=funcArgOrderDifferent
 lint-cppcheck:
 	$(Q)if command -v cppcheck >/dev/null; then \
-		cppcheck $(cppcheck_flags) common ipc $(roles) tests/server tests/tools; \
+		cppcheck $(cppcheck_flags) common ipc $(roles) tests/server tests/tools tests/fs; \
 	else echo "  (no cppcheck)"; fi
 
 lint-gcc:
