@@ -167,7 +167,12 @@ super_handle(struct cachemgr *cm, const struct ipc_msg *m)
 		cm_reply_sup(cm, m->req_id, settings_change(cm, m->off, m->arg), 0);
 		break;
 	case IPC_DEAD:
-		if (m->off >= PROC_UPLOADER0 && m->off < shm_nprocs(cm->shm))
+		if (m->off >= shm_nprocs(cm->shm)) {
+			ctr_inc(cm->ctr, bad_messages);
+			cm_reply_sup(cm, m->req_id, -EINVAL, 0);
+			break;
+		}
+		if (m->off >= PROC_UPLOADER0)
 			sched_bury(cm, m->off - PROC_UPLOADER0);
 		else if (m->off == PROC_FRONTEND)
 			request_bury(cm);

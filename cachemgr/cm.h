@@ -346,6 +346,7 @@ int sched_send(struct cachemgr *, struct xfer *, struct ipc_msg *);
 bool sched_has_room(struct cachemgr *, enum xfer_kind);
 void sched_handle(struct cachemgr *, uint32_t uploader, const struct ipc_msg *);
 void sched_bury(struct cachemgr *, uint32_t uploader);
+_Noreturn void sched_give_up(uint32_t uploader, int error); /* its ring is damaged */
 
 /* ---- landing.c ---- */
 void landing_await(struct cachemgr *); /* everything in the bucket may still change */

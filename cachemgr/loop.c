@@ -74,11 +74,8 @@ attach_rings(struct cachemgr *cm)
 static void
 forget_uploads(struct cachemgr *cm)
 {
-	struct ipc_msg m;
-
 	for (uint32_t u = 0; u < cm->shm->geo.nuploaders; u++) {
-		while (ipc_ring_pop(&cm->up[u].in, &m) == 0)
-			;
+		ipc_ring_skip_dead(&cm->up[u].in);
 		ipc_ring_reset_dead(&cm->up[u].out);
 	}
 	for (uint32_t i = 0; i < cm->nxfers; i++)
@@ -197,11 +194,16 @@ static int
 drain_frontend(struct cachemgr *cm)
 {
 	struct ipc_msg m;
-	int n = 0;
+	int n = 0, error = 0;
 
-	while (n < BATCH && ipc_ring_pop(&cm->fe.in, &m) == 0) {
+	while (n < BATCH && (error = ipc_ring_pop(&cm->fe.in, &m)) == 0) {
 		request_handle(cm, &m);
 		n++;
+	}
+	/* Until s3backerd has replaced it: request_bury() makes the ring good again. */
+	if (error == -EPROTO) {
+		ctr_inc(cm->ctr, bad_messages);
+		log_err(error, "the ring from the frontend is damaged");
 	}
 	return (n);
 }
@@ -212,10 +214,25 @@ drain_uploaders(struct cachemgr *cm)
 	struct ipc_msg m;
 	int n = 0;
 
-	for (uint32_t u = 0; u < cm->shm->geo.nuploaders; u++)
-		for (int k = 0; k < BATCH && ipc_ring_pop(&cm->up[u].in, &m) == 0; k++, n++)
+	for (uint32_t u = 0; u < cm->shm->geo.nuploaders; u++) {
+		int error = 0;
+
+		for (int k = 0; k < BATCH && (error = ipc_ring_pop(&cm->up[u].in, &m)) == 0;
+		     k++, n++)
 			sched_handle(cm, u, &m);
+		if (error == -EPROTO)
+			sched_give_up(u, error);
+	}
 	return (n);
+}
+
+/* A ring whose index cannot be holds nothing; and the command that ends its frontend must get through. */
+static bool
+fe_is_quiet(const struct cachemgr *cm)
+{
+	uint32_t used = ipc_ring_used(&cm->fe.in);
+
+	return (used == 0 || used > cm->fe.in.nmsg);
 }
 
 /* Only with an empty frontend ring: what was acknowledged before a command must be known by then.
@@ -226,7 +243,7 @@ drain_supervisor(struct cachemgr *cm)
 	struct ipc_msg m;
 	int n = 0;
 
-	while (ipc_ring_used(&cm->fe.in) == 0 && ipc_ring_pop(&cm->sup.in, &m) == 0) {
+	while (fe_is_quiet(cm) && ipc_ring_pop(&cm->sup.in, &m) == 0) {
 		super_handle(cm, &m);
 		n++;
 	}

@@ -40,6 +40,7 @@ request_bury(struct cachemgr *cm)
 	/* What it had sent is done as far as it matters: DIRTY and TRIM count, questions do not. */
 	while (ipc_ring_pop(&cm->fe.in, &m) == 0)
 		request_handle(cm, &m);
+	ipc_ring_skip_dead(&cm->fe.in);
 	hazard_clear_all(&cm->tab);
 	for (uint32_t i = 0; i <= cm->bops_mask; i++) {
 		struct bop *b, *after;

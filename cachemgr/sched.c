@@ -115,11 +115,26 @@ sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
 	return (x);
 }
 
+/*
+ * An uploader whose index cannot be is not to be trusted with another slot, and what it has is nobody
+ * knows where.  Our end is the end of all uploaders: the next of us begins with new ones and empty rings.
+ */
+_Noreturn void
+sched_give_up(uint32_t uploader, int error)
+{
+	log_err(error,
+	    "the ring of an uploader is damaged, starting over with new ones: uploader=%u",
+	    uploader);
+	exit(ROLE_EXIT_AGAIN);
+}
+
 int
 sched_send(struct cachemgr *cm, struct xfer *x, struct ipc_msg *m)
 {
 	int error = ipc_ring_push(&cm->up[x->uploader].out, m);
 
+	if (error == -EPROTO)
+		sched_give_up(x->uploader, error);
 	/* Cannot be full: max_transfers keeps us below half a ring, deletes wait for their batch.
 	 */
 	MUST(error == 0);
@@ -231,6 +246,7 @@ sched_bury(struct cachemgr *cm, uint32_t uploader)
 	 */
 	while (ipc_ring_pop(&cm->up[uploader].in, &m) == 0)
 		sched_handle(cm, uploader, &m);
+	ipc_ring_skip_dead(&cm->up[uploader].in);
 	ipc_ring_reset_dead(&cm->up[uploader].out);
 	for (uint32_t i = 0; i < cm->nxfers; i++)
 		if (cm->xfer[i].kind != XFER_FREE && cm->xfer[i].uploader == uploader) {

@@ -83,7 +83,8 @@ ipc_ring_pop(struct ipc_ring_end *e, struct ipc_msg *ret_msg)
 	struct ipc_ring *r = e->ring;
 	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 
-	if (e->peer == head) { /* our copy of tail is used up */
+	/* Our copy of tail is used up; or somebody has changed our head, and it is not to be believed. */
+	if (e->peer - head - 1 >= e->nmsg) {
 		uint32_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
 
 		/* Kept only when possible: a second call must not believe what the first refused. */
@@ -106,6 +107,13 @@ ipc_ring_used(const struct ipc_ring_end *e)
 {
 	return (atomic_load_explicit(&e->ring->tail, memory_order_acquire) -
 		atomic_load_explicit(&e->ring->head, memory_order_acquire));
+}
+
+void
+ipc_ring_skip_dead(struct ipc_ring_end *e)
+{
+	e->peer = atomic_load(&e->ring->tail);
+	atomic_store(&e->ring->head, e->peer);
 }
 
 void

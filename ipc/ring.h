@@ -47,6 +47,8 @@ int ipc_ring_push(struct ipc_ring_end *, const struct ipc_msg *);
 int ipc_ring_push_wait(struct ipc_ring_end *, const struct ipc_msg *);
 int ipc_ring_pop(struct ipc_ring_end *, struct ipc_msg *ret_msg);
 uint32_t ipc_ring_used(const struct ipc_ring_end *);
+/* Consumer, when the producer is dead and buried: what is left, and an index that cannot be, are no more. */
+void ipc_ring_skip_dead(struct ipc_ring_end *);
 /* Producer, when the consumer is dead and buried: take back what it had not consumed. */
 void ipc_ring_reset_dead(struct ipc_ring_end *);
 

@@ -11,22 +11,36 @@ FUZZ_SECONDS ?= 60
 fuzz_role_conf := common
 fuzz_role_journal := cachemgr
 fuzz_role_letter := supervisor
-fuzz_names := $(filter-out replay,$(basename $(notdir $(wildcard tests/fuzz/*.c))))
+fuzz_role_ring := cachemgr
+fuzz_role_cachefile := cachemgr
+fuzz_role_answers := frontend
+fuzz_role_control := supervisor
+fuzz_role_page := ctl
+fuzz_names := $(filter-out replay ledger,$(basename $(notdir $(wildcard tests/fuzz/*.c))))
 FUZZ	?= $(fuzz_names)
 fuzz_tests := $(fuzz_names:%=$(B)/fuzz/%.t)
 fuzz_role = $(or $(fuzz_role_$(1)),uploader)
 
+# Those that open cachemgr again and again: tests/fuzz/ledger.h.
+ledger_wrap := $(foreach f,malloc calloc realloc reallocarray free pthread_create exit role_fail,-Wl,--wrap=$(f))
+fuzz_with_ring := $(O)/tests/fuzz/ledger.o
+fuzz_with_cachefile := $(O)/tests/fuzz/ledger.o
+fuzz_flags_ring := $(ledger_wrap)
+fuzz_flags_control := -Wl,--wrap=phase_stop -Wl,--wrap=phase_restart -Wl,--wrap=notify_keep
+fuzz_flags_orders := -Wl,--wrap=jobs_submit -Wl,--wrap=loop_timer_set
+fuzz_flags_cachefile := $(ledger_wrap)
+
 define fuzz_rules
-fuzz_needs_$(1) := $(O)/tests/fuzz/$(1).o $(if $(filter-out common,$(call fuzz_role,$(1))),$(O)/$(call fuzz_role,$(1)).a) \
+fuzz_needs_$(1) := $(O)/tests/fuzz/$(1).o $(fuzz_with_$(1)) $(if $(filter-out common,$(call fuzz_role,$(1))),$(O)/$(call fuzz_role,$(1)).a) \
 	$(lib_ipc) $(lib_common)
 $(B)/fuzz/$(1).t: $(O)/tests/fuzz/replay.o $$(fuzz_needs_$(1))
 	@mkdir -p $$(@D)
 	@echo "  LD      $$(@F)"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $$@ $$^ $(libs_$(call fuzz_role,$(1))) $(libs_common)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(fuzz_flags_$(1)) -o $$@ $$^ $(libs_$(call fuzz_role,$(1))) $(libs_common)
 $(B)/fuzz/$(1): $$(fuzz_needs_$(1))
 	@mkdir -p $$(@D)
 	@echo "  LD      $$(@F)"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ $(libs_$(call fuzz_role,$(1))) $(libs_common)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer $(fuzz_flags_$(1)) -o $$@ $$^ $(libs_$(call fuzz_role,$(1))) $(libs_common)
 endef
 $(foreach f,$(fuzz_names),$(eval $(call fuzz_rules,$(f))))
 

@@ -30,6 +30,15 @@ whole_number(const char *s)
 	return (v);
 }
 
+/* -1: not known.  What no file can be long is no length. */
+static int64_t
+content_length(const char *s)
+{
+	uint64_t v = whole_number(s);
+
+	return (isdigit((unsigned char)*s) && v <= INT64_MAX ? (int64_t)v : -1);
+}
+
 static int64_t
 http_date_us(const char *s)
 {
@@ -92,7 +101,7 @@ header(struct http_reply *r, const char *name, const char *value)
 	if (strcasecmp(name, "ETag") == 0)
 		(void)strlcpy(r->etag, value, sizeof(r->etag));
 	else if (strcasecmp(name, "Content-Length") == 0)
-		r->length = isdigit((unsigned char)*value) ? (int64_t)whole_number(value) : -1;
+		r->length = content_length(value);
 	else if (strcasecmp(name, "Content-Encoding") == 0)
 		set_encoding(r, value);
 	else if (strcasecmp(name, "Content-Range") == 0)

@@ -219,16 +219,20 @@ prove_done(struct store_op *op)
 {
 	struct transfer *t = op->arg;
 	struct work *w = &t->w;
-	const struct store_reply *r = &op->reply;
+	struct store_reply *r = &op->reply;
 
 	if (t->payload.zero ? r->fail == FAIL_ABSENT
 			    : r->fail == FAIL_NONE && strcmp(r->etag, t->put_etag) == 0) {
 		put_finish(w);
 	} else if (r->fail == FAIL_NONE || r->fail == FAIL_ABSENT) {
-		log_warn("the object is not what was uploaded, once more: block=%u etag=%s ours=%s",
-		    op->block, r->etag, t->put_etag);
+		/* With a pause: a store that will never show it would be asked without end. */
 		ctr_inc(w->up->env->counters, bad_replies);
-		put_attempt(w);
+		(void)snprintf(r->why, sizeof(r->why),
+		    "the object is not what was uploaded: etag=%s ours=%s", r->etag, t->put_etag);
+		r->fail = FAIL_BAD_REPLY;
+		r->object_bad = true;
+		w->attempt = put_attempt;
+		work_failed(w, r);
 	} else {
 		work_failed(w, r);
 	}

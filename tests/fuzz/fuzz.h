@@ -18,7 +18,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-#define must(cond) ((cond) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond), abort()))
+/* How many mutations of each input make check tries; a target whose inputs take long says so. */
+extern const unsigned fuzz_mutations;
+
+#define must(cond)                                                                                 \
+	((cond) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond), abort()))
 
 /* A string of its own size, so that a read behind it is seen. */
 static inline char *

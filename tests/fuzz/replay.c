@@ -22,6 +22,8 @@
 
 #define INPUT_MAX 65536u
 
+const unsigned fuzz_mutations __attribute__((weak)) = 2000;
+
 static uint8_t input[INPUT_MAX];
 static size_t input_len;
 static char crash_file[256];
@@ -110,7 +112,7 @@ main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/');
 	char dir[512], name[64];
-	unsigned long mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : 2000;
+	unsigned long mutations = argc > 2 ? strtoul(argv[2], NULL, 10) : fuzz_mutations;
 	uint64_t rnd = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	unsigned files = 0;
 	struct dirent *e;

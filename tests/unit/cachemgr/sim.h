@@ -67,6 +67,9 @@ static struct ipc_ring_end fe_out, fe_in, up_in, up_out;
 static int cache_fd = -1;
 static uint64_t next_req;
 static unsigned wrong;
+static bool sim_faults = true;	   /* requests fail now and then */
+static bool sim_silent;		   /* where a peer lies on purpose, that is no news */
+static struct conf *sim_conf;	   /* for all worlds; NULL: each has its own */
 static const char *sim_cache_file; /* "blockCacheFile=...", NULL: a memory cache */
 
 static struct ipc_msg held[HELD]; /* requests the uploader has, not answered */
@@ -102,7 +105,8 @@ static bool flushing;
 static void
 complain(const char *what, uint32_t block, uint32_t sub, uint32_t got, uint32_t want)
 {
-	printf("# %s: block %u sub %u: got %u, want %u\n", what, block, sub, got, want);
+	if (!sim_silent)
+		printf("# %s: block %u sub %u: got %u, want %u\n", what, block, sub, got, want);
 	wrong++;
 }
 
@@ -229,29 +233,51 @@ ctl_open(void)
 	return (true);
 }
 
-static void
-open_cm(void)
+static int
+try_cm(void)
 {
 	int r;
 
 	cm = calloc(1, sizeof(*cm));
 	env.fd[ROLE_FD_CACHE] = cache_fd;
-	if (cm == NULL || (r = cachemgr_open(cm, &env)) < 0)
+	if (cm == NULL)
 		abort();
+	if ((r = cachemgr_open(cm, &env)) < 0)
+		return (r);
 	cm->part_bytes = SUB;
 	cm->send_passed = true; /* passed.c, though a delay is given */
 	cache_fd = cm->cache_fd;
 	cm->quiet_until_us = 0; /* in this world nothing lands late */
+	return (0);
+}
+
+static void
+open_cm(void)
+{
+	if (try_cm() < 0)
+		abort();
+}
+
+static struct conf *
+sim_load(void)
+{
+	const char *const opts[] = {"bucket=sim", "mountPoint=/nowhere", "size=655360",
+	    "blockSize=16k", "blockCacheSize=12", "blockCacheWriteDelay=0", "maxTransfers=6",
+	    "debug=yes", sim_cache_file != NULL ? sim_cache_file : "flushTo=bucket", NULL};
+	struct conf *conf = NULL;
+	char *error = NULL;
+
+	if (conf_load(NULL, opts, &conf, &error) < 0) {
+		printf("# %s\n", error);
+		abort();
+	}
+	return (conf);
 }
 
 static void
 world_open(uint64_t seed)
 {
-	const char *const opts[] = {"bucket=sim", "mountPoint=/nowhere", "size=655360",
-	    "blockSize=16k", "blockCacheSize=12", "blockCacheWriteDelay=0", "maxTransfers=6",
-	    "debug=yes", sim_cache_file != NULL ? sim_cache_file : "flushTo=bucket", NULL};
 	struct shm_geometry g;
-	char *error = NULL;
 
 	log_open("sim", "/dev/null", "err", false); /* errors are made on purpose, by the hundred */
 	rng = seed * 2654435761u + 1;
@@ -264,10 +290,7 @@ world_open(uint64_t seed)
 	cache_fd = -1;
 	for (unsigned i = 0; i < ROLE_NFDS; i++)
 		env.fd[i] = -1;
-	if (conf_load(NULL, opts, &env.conf, &error) < 0) {
-		printf("# %s\n", error);
-		abort();
-	}
+	env.conf = sim_conf != NULL ? sim_conf : sim_load();
 	if (shm_plan(&g, BLOCKS, BSIZE, SLOTS, 1, 6) < 0)
 		abort();
 	g.data_off = sim_cache_file != NULL ? cache_data_off(SLOTS) : 0;

@@ -72,8 +72,8 @@ get_object(const struct ipc_msg *m, struct ipc_msg *reply)
 		off = m->off;
 		len = m->len;
 	}
-	(void)!pwrite(cache_fd, bucket[m->block] + off, len,
-	    (off_t)(shm_slot_off(&shm, m->slot) + off));
+	(void)!pwrite(
+	    cache_fd, bucket[m->block] + off, len, (off_t)(shm_slot_off(&shm, m->slot) + off));
 	reply->off = off;
 	reply->len = len;
 }
@@ -114,7 +114,7 @@ up_answer(void)
 	for (unsigned k = 0; k < nheld; k++)
 		if (k != i && held[k].req_id == held[i].req_id)
 			return; /* its runs first */
-	if (rnd(20) == 0)
+	if (sim_faults && rnd(20) == 0)
 		reply.status = -EIO;
 	else if (held[i].type == IPC_PUT)
 		put_object(&held[i], i, &reply);

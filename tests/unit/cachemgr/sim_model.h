@@ -10,7 +10,9 @@
  * at the last completed flush, or at the start; h[n - 1] what the last change made of it.  After a
  * power loss each sector may hold any of h[0 .. n-1]; without one, only the last.
  */
+#ifndef HIST
 #define HIST 4096
+#endif
 struct sub {
 	uint32_t h[HIST];
 	uint32_t n;	/* entries */
@@ -49,8 +51,10 @@ model_acked(uint32_t block, uint32_t sub)
 static void
 model_reset(uint32_t block, uint32_t sub, uint32_t value)
 {
-	model[block][sub] = (struct sub){.n = 1, .acked = 1, .snap = 1};
-	model[block][sub].h[0] = value;
+	struct sub *s = &model[block][sub];
+
+	s->n = s->acked = s->snap = 1;
+	s->h[0] = value;
 }
 
 static void
