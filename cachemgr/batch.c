@@ -257,15 +257,17 @@ batch_build(struct cachemgr *cm, struct commit *c)
 	if (error < 0)
 		return (error);
 	/* An empty batch tells recovery that the payload before it is no longer needed. */
-	if (c->job.batch.nrec > 0 || c->pos.last_has_data) {
+	if (c->job.batch.nrec > 0 || c->pos.last_has_data || c->afresh) {
 		size_t need = c->job.batch.len + c->job.batch.data_len + JOURNAL_SECTOR;
-		bool snapshot = c->pos.end + need > c->half_bytes;
+		bool snapshot = c->afresh || c->pos.end + need > c->half_bytes;
 
 		if (snapshot) {
 			journal_begin(&c->job.batch, true);
 			build_snapshot(cm, c);
 		}
 		error = seal(c, snapshot);
+		if (error == 0)
+			c->afresh = false;
 	}
 	c->nzero = 0;
 	return (error);

@@ -143,6 +143,11 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 		error = start_journal(cm, c);
 	if (error < 0)
 		return (error == -ENOENT ? -EUCLEAN : error);
+	/*
+	 * A dead cachemgr takes with it which records were still to be ended: of blocks that the
+	 * bucket holds by now, and of deletes that have been made or must not be made any more.
+	 */
+	c->afresh = !fresh_segment && !INJECT_FAIL("mutate.d8-predecessors-journal");
 	if (fresh_segment && are_changes_foreign(cm, file))
 		return (-EKEYREJECTED); /* before the superblock gets the token of now */
 	if ((error = cachefile_mark(&c->file, cm->env->conf, cm->shm, atomic_load(&cm->st->token),

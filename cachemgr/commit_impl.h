@@ -77,6 +77,7 @@ struct commit {
 	struct flush_list waiting, committing;
 	struct flush_list held; /* broken: the bucket has what they wait for, the file must be void */
 	bool wanted;
+	bool afresh; /* the journal is our predecessor's: the next batch is a snapshot */
 	bool final, final_running;
 	uint64_t final_req;
 	uint64_t acked; /* state.acked_seq when the batch on its way was built */
