@@ -4,6 +4,7 @@
 # A file system on the disk answers every operation as it does on a plain file, and has the same in it.
 #
 #	filex		as fsx: several files, every byte compared with a model
+#	calls		as pjdfstest: what each call on names must answer, to whom
 #	treeload	as fsstress: many processes change one tree; each result, and the tree in the end
 #
 # All at the same time, with sync and fstrim between; then everything once more from the bucket.
@@ -30,12 +31,14 @@ all_at_once() {
 	done
 	treeload -s "$SEED" -p "$processes" -n "$operations" -l "$PWD/logs" fs/tree &
 	pids+=($!)
+	mkdir fs/calls && calls fs/calls >calls &
+	pids+=($!)
 	housekeeping &
 	for p in "${pids[@]}"; do wait "$p" || status=1; done
 	touch enough
 	wait
 	cat filex.* >filex
-	[ "$status" = 0 ] || cat filex
+	[ "$status" = 0 ] || { cat filex; grep '^not' calls; }
 	cat logs/* >log
 	return "$status"
 }
@@ -60,6 +63,7 @@ suites() {
 	on_both all_at_once
 	ok $? "$type: $files files, $file_operations operations each; $processes processes, $operations each"
 	same filex "$type: filex: the same operations, sizes and contents"
+	same calls "$type: calls: the same answers ($(grep -c '^ok' disk/calls) right, $(grep -c '^says' disk/calls) as they say)"
 	same log "$type: treeload: the same results ($(wc -l <disk/log), $(grep -c ' = [0-9]' disk/log) without error)"
 	[ ! -e plain/unclean ] && [ ! -e disk/unclean ]
 	ok $? "$type: sync and fstrim"
