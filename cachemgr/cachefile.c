@@ -63,13 +63,18 @@ disk_name(const struct conf *c, char name[NAME_MAX_LEN], uint8_t hash[32])
 static void
 boot_id(uint8_t out[12])
 {
-	char text[64] = "";
-	AUTO_FILE FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	uint8_t hash[32];
+	static uint8_t hash[32];
+	static bool known; /* asked for the first time while files may still be opened */
 
-	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
-		arc4random_buf(text, sizeof(text)); /* unknown: never the same */
-	gcry_md_hash_buffer(GCRY_MD_SHA256, hash, text, sizeof(text));
+	if (!known) {
+		char text[64] = "";
+		AUTO_FILE FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+		if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+			arc4random_buf(text, sizeof(text)); /* unknown: never the same */
+		gcry_md_hash_buffer(GCRY_MD_SHA256, hash, text, sizeof(text));
+		known = true;
+	}
 	memcpy(out, hash, 12);
 }
 
@@ -339,9 +344,11 @@ cachefile_open(
     const struct conf *c, const struct shm *shm, struct cachefile *ret, char *why, size_t why_len)
 {
 	struct cachefile cf = {.fd = -1, .memory = c->cache_file == NULL};
+	uint8_t boot[12];
 	int error = 0;
 
 	why[0] = '\0';
+	boot_id(boot);
 	if (cf.memory) {
 		cf.fresh = true;
 		cf.fd = memfd_create("s3backer-cache", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -373,9 +380,10 @@ cachefile_adopt(int fd, const struct conf *c, const struct shm *shm, struct cach
     char *why, size_t why_len)
 {
 	struct cachefile cf = {.fd = fd, .memory = c->cache_file == NULL};
-	uint8_t buf[SUPER_BYTES];
+	uint8_t buf[SUPER_BYTES], boot[12];
 	struct super s;
 
+	boot_id(boot);
 	if (!cf.memory) {
 		if (pread_full(fd, buf, sizeof(buf), 0) < 0 || !super_decode(buf, &s) ||
 		    s.nslots != shm->geo.nslots || s.block_size != shm->geo.block_size)

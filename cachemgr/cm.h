@@ -154,6 +154,7 @@ struct ring_pair {
 
 struct cachemgr {
 	struct role_env *env;
+	void (*confine)(struct role_env *); /* when the cache file is open; NULL in simulations */
 	struct shm *shm;
 	struct slot_table tab;
 	struct counters *ctr;

@@ -153,6 +153,8 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	slots = conf_max_dirty_slots(env->conf, cm->shm->geo.block_size);
 	settings_max_dirty(cm, slots);
 	open_cache(cm, &cf);
+	if (cm->confine != NULL)
+		cm->confine(env);
 	if ((r = attach_rings(cm)) < 0 || (r = sched_open(cm)) < 0 || (r = bop_open(cm)) < 0 ||
 	    (r = evict_open(cm)) < 0 || (r = readahead_open(cm)) < 0)
 		return (r);

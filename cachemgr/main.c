@@ -33,11 +33,21 @@ last_commit(struct cachemgr *cm)
 	}
 }
 
+/* As soon as the cache file is open, and before there is a second thread. */
+static void
+confine(struct role_env *env)
+{
+	int r = confine_role("cachemgr", env->conf);
+
+	if (r < 0)
+		role_fail(env, "cannot give up privileges: %s", strerror(-r));
+}
+
 int
 main(void)
 {
 	static struct role_env env;
-	static struct cachemgr cm;
+	static struct cachemgr cm = {.confine = confine};
 	int r;
 
 	role_start(&env);
@@ -48,8 +58,6 @@ main(void)
 	if ((r = cachemgr_open(&cm, &env)) < 0)
 		role_fail(&env, "the cache manager cannot start: %s", strerror(-r));
 	conf_forget(env.conf, CONF_CACHE);
-	if ((r = confine_role("cachemgr", env.conf)) < 0)
-		role_fail(&env, "cannot give up privileges: %s", strerror(-r));
 	if (atomic_load(&env.state->disk_state) == DISK_STARTING)
 		atomic_store(&env.state->disk_state, DISK_RUNNING);
 	if ((r = role_ready(&env, "")) < 0)

@@ -341,6 +341,12 @@ log_redact(const char *secret)
 }
 
 bool
+log_to_syslog(void)
+{
+	return (target == TO_SYSLOG);
+}
+
+bool
 log_stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM"); /* device and inode of the stream */

@@ -55,6 +55,7 @@ enum log_event {
 void	log_open(const char *role, const char *to, const char *level, bool foreground);
 void	log_close(void);
 void	log_set_disk(const char *name);		/* S3B_DISK of the journal; copied */
+bool	log_to_syslog(void);			/* which connects again when syslogd starts anew */
 bool	log_stderr_is_journal(void);		/* does systemd read our stderr? */
 
 int	log_set_level(const char *level);	/* 0, or -EINVAL and nothing changed */

@@ -69,7 +69,7 @@ frontend_open(struct frontend *fe, struct role_env *env)
 		role_fail(env, "cannot start: %s", strerror(ENOMEM));
 	/* We are below a file system: memory the kernel frees for us must not wait for us. */
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-	if ((r = confine_role_why("frontend", env->conf, &why)) < 0)
+	if ((r = confine_role_why("frontend", env->conf, NULL, &why)) < 0)
 		role_fail(env, "%s", why != NULL ? why : strerror(-r));
 }
 

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/breakout.h"
 #include "common/check.h"
 #include "common/conf.h"
 #include "common/log.h"
@@ -221,6 +222,8 @@ role_start(struct role_env *env)
 int
 role_ready(struct role_env *env, const char *text)
 {
+	if (env->shm != NULL)
+		breakout_try(env);
 	return (role_send(env->ctl_fd, ROLE_READY, text, strlen(text) + 1, NULL, 0));
 }
 

@@ -145,7 +145,8 @@ shm_create(const struct shm_geometry *g, struct shm *ret_shm)
 	s.fd = memfd_create("s3backer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (s.fd < 0)
 		return (-errno);
-	if (ftruncate(s.fd, (off_t)s.size) < 0 ||
+	/* The mode is asked for when a role opens it once more, in /proc: reading at most. */
+	if (ftruncate(s.fd, (off_t)s.size) < 0 || fchmod(s.fd, 0400) < 0 ||
 	    fcntl(s.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		goto fail;
 	s.base = mmap(NULL, s.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, s.fd, 0);

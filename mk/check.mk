@@ -5,6 +5,7 @@
 #   make check           deps, build, everything below in one run
 #   make check-unit      no root, no /dev/fuse
 #   make check-e2e       needs root and /dev/fuse; a test skips what the machine cannot do
+#   make check-inject    the tests that need injection points, with programs that have them
 #   make check TESTS="tests/e2e/0*.sh"
 #
 # With SANITIZE= or INJECT= the same tests run against those programs.  JOBS=N at the same time.
@@ -32,4 +33,8 @@ check-e2e:
 	+$(Q)$(submake) all
 	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(e2e))
 
-.PHONY: units check check-unit check-e2e
+# What `make check` skips for want of INJECT=1; in a build directory of its own.
+check-inject:
+	+$(Q)$(submake) INJECT=1 check TESTS="$(shell grep -lE '^[^#]*(NEEDS=.*inject|requires.*inject)' $(e2e))"
+
+.PHONY: units check check-unit check-e2e check-inject

@@ -120,6 +120,18 @@ sleep_until(struct cred_renewal *r, uint64_t when)
 	}
 }
 
+/*
+ * What the search has left of keys on this stack, in frames of libraries and in registers that were
+ * saved there: a core file would have it.
+ */
+__attribute__((noinline)) static void
+wipe_stack(void)
+{
+	char below[65536];
+
+	explicit_bzero(below, sizeof(below));
+}
+
 static void *
 search_and_renew(void *arg)
 {
@@ -136,6 +148,7 @@ search_and_renew(void *arg)
 		pause = pause_us(r, error);
 		r->failures = error < 0 ? r->failures + 1 : 0;
 		cred_keys_wipe(&r->work);
+		wipe_stack();
 	} while (sleep_until(r, pause == TIME_NEVER ? TIME_NEVER : now_us() + pause));
 	return (NULL);
 }

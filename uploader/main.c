@@ -41,6 +41,7 @@
 #define NICENESS	10
 #define MESSAGES_A_TURN 64
 #define LOOK_AROUND_US	(200 * US_PER_MS) /* is s3backerd still there? */
+#define STALE_LOOK_US	(3 * US_PER_S)	  /* are the files that may be read still these? */
 
 /* A share of something of the whole pool, at least one. */
 static unsigned
@@ -96,6 +97,8 @@ open_policies(struct uploader *up)
 static int
 uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 {
+	struct confine_slots slots = {env->fd[ROLE_FD_CACHE], shm_slot_off(env->shm, 0),
+	    shm_slot_off(env->shm, env->shm->geo.nslots)};
 	int error;
 
 	up->env = env;
@@ -108,7 +111,7 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	/* Before the threads, which inherit it.  Who started us at less than that has reasons. */
 	if (getpriority(PRIO_PROCESS, 0) < NICENESS)
 		(void)setpriority(PRIO_PROCESS, 0, NICENESS);
-	if ((error = confine_role_why("uploader", env->conf, ret_error)) < 0 ||
+	if ((error = confine_role_why("uploader", env->conf, &slots, ret_error)) < 0 ||
 	    (error = loop_open(&up->loop)) < 0 || (error = peer_open(up)) < 0 ||
 	    (error = jobs_open(HASH_THREADS, &up->loop, &up->jobs)) < 0 ||
 	    (error = codec_open(env->conf, &up->codec, ret_error)) < 0 ||
@@ -146,6 +149,22 @@ leave_when_told(struct uploader *up)
 	work_leave(up);
 }
 
+/* Names and certificates were replaced: only another process may read the new ones. */
+static void
+leave_when_stale(struct uploader *up, uint64_t now)
+{
+	const char *path;
+
+	if (up->leaving || now < up->stale_look_us)
+		return;
+	up->stale_look_us = now + STALE_LOOK_US;
+	if ((path = confine_stale()) == NULL)
+		return;
+	log_info("%s was replaced: another one starts, which may read it", path);
+	up->leaving = up->stale = true;
+	work_leave(up);
+}
+
 static void
 run(struct uploader *up)
 {
@@ -159,6 +178,7 @@ run(struct uploader *up)
 		ipc_bell_clear(env->bell, up->bell_fd);
 		if (now >= next_look || role_stop_requested) {
 			leave_when_told(up);
+			leave_when_stale(up, now);
 			work_look_around(up);
 			next_look = now + LOOK_AROUND_US;
 		}
@@ -191,7 +211,7 @@ uploader_main(struct role_env *env)
 	if ((error = role_ready(env, up.store->backend->name)) == 0)
 		run(&up);
 	uploader_close(&up);
-	return (error < 0 ? ROLE_EXIT_AGAIN : ROLE_EXIT_DONE);
+	return (error < 0 || up.stale ? ROLE_EXIT_AGAIN : ROLE_EXIT_DONE);
 }
 
 int

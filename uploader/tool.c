@@ -284,7 +284,7 @@ tool_open(struct tool *t, struct role_env *env, char **ret_error)
 	conf->timeout_us = min_u64(conf->timeout_us, TOOL_TIMEOUT_US);
 	if (credentials_need_reader(conf) && (error = cred_reader_start(conf, &t->reader)) < 0)
 		return (error);
-	if ((error = confine_role_why("uploader", conf, ret_error)) < 0 ||
+	if ((error = confine_role_why("uploader", conf, NULL, ret_error)) < 0 ||
 	    (error = loop_open(&t->loop)) < 0 || (error = jobs_open(1, &t->loop, &t->jobs)) < 0 ||
 	    (error = codec_open(conf, &t->codec, ret_error)) < 0)
 		return (error);

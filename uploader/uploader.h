@@ -73,6 +73,8 @@ struct uploader {
 	int		    last_error;	/* of the last failure, for who never got to try */
 	uint64_t	    settle_us;	/* how long a cut-off PUT may take to land */
 	bool		    leaving;
+	bool		    stale;	   /* leaving, because files were replaced (confine.h) */
+	uint64_t	    stale_look_us; /* when to look for that again */
 	bool		    bulk_refused;
 	char		    token_etag[80]; /* of the token as we last wrote or read it */
 	bool		    bare_if_match; /* renewal.c */

@@ -19,6 +19,29 @@ put "$file" 0 100000 x
 ok $? "write as usual"
 uid=$(id -u nobody)
 
+# Not the first thread alone: of all of them, the values of FIELD that there are.
+of_threads() { cat "/proc/$(role_pid "$1")/task"/*/status | sed -n "s/^$2:[[:space:]]*//p" | sort -u; }
+net_of() { readlink "/proc/$1/ns/net"; }
+filtered=2
+case ${S3B_VARIANT:-} in *address* | *thread* | *coverage*) filtered=0 ;; esac
+
+check_threads() {
+	local role
+	for role in frontend cachemgr uploader.0; do
+		is "$(of_threads $role CapEff) $(of_threads $role CapPrm)" "0000000000000000 0000000000000000" \
+		    "$role: no thread has capabilities${1:-}"
+		is "$(of_threads $role NoNewPrivs)" 1 "$role: no thread gets new privileges${1:-}"
+		is "$(of_threads $role Seccomp)" "$filtered" "$role: all threads have the filter of system calls${1:-}"
+		is "$(awk '/core file/ { print $5, $6 }' "/proc/$(role_pid $role)/limits")" "0 0" \
+		    "$role: no core file${1:-}"
+	done
+	for role in frontend cachemgr; do
+		[ "$(net_of "$(role_pid $role)")" != "$(net_of self)" ]
+		ok $? "$role: a network of its own, without devices${1:-}"
+		is "$(tail -n +3 "/proc/$(role_pid $role)/net/dev" | grep -cv 'lo:')" 0 "$role: no way out${1:-}"
+	done
+}
+
 check_roles() {
 	local role
 	for role in frontend cachemgr uploader.0; do
@@ -33,6 +56,7 @@ check_roles() {
 	is "$(of cachemgr Uid | cut -f2)" 0 "cachemgr: owner of the cache file${1:-}"
 }
 check_roles
+check_threads
 
 for p in $(disk_pids); do
 	tr '\0' '\n' <"/proc/$p/cmdline"
@@ -60,6 +84,7 @@ for role in frontend cachemgr uploader.0; do
 done
 is "$(get "$file" 0 100000 | sum)" "$(sum <put.tmp)" "which serves"
 check_roles ", second life"
+check_threads ", second life"
 stop_disk
 ok $? "stop"
 done_testing
