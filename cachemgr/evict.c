@@ -9,11 +9,15 @@
  * small queue lately: one that comes back goes to `main` at once.
  *
  * Our blocks are much larger than the requests that read them: one pass over a block touches it many
- * times within milliseconds, which says nothing about the future.  So the small queue has two parts,
- * `young` and `aged`, and touches count only from the moment a block moves from one to the other.
+ * times within milliseconds, which says nothing about the future.  So the frontend counts what lies a
+ * fraction of a second apart (`when` of the slot), and the small queue has two parts, `young` and
+ * `aged`.  A block that was touched at two such times while it was young goes to `main`; for any other
+ * touches count from the moment it moves from one part to the other.
  *
  * Only clean linked slots are queued: a slot that becomes dirty is taken out, so a cache full of
- * dirty blocks never makes this search.  Links and counters live in the slot's own line.
+ * dirty blocks never makes this search.  While writers have most of the cache, the small queue has a
+ * tenth of the rest, or all that is read often would have to leave for them.  Links and counters live in
+ * the slot's own line.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,9 +35,11 @@ enum {
 	Q_KEPT, /* the first blocks of the disk: blockCacheNumProtected */
 	NQUEUES
 };
-#define NIL	 UINT32_MAX
-#define FREQ_MAX 3
-#define HELD_MAX 16 /* slots one search may send through a commit */
+#define NIL	    UINT32_MAX
+#define FREQ_MAX    3
+#define HELD_MAX    16 /* slots one search may send through a commit */
+#define SMALL_LEAST 64 /* of the small queue, for a window of read-ahead */
+#define OFTEN	    2  /* touches while young that are not one pass */
 
 struct queue {
 	uint32_t head, tail, n; /* pushed at head, leave at tail */
@@ -43,7 +49,7 @@ struct evict {
 	struct queue q[NQUEUES];
 	uint32_t *ghost; /* block + 1, direct-mapped: a collision forgets the older */
 	uint32_t ghost_mask;
-	uint32_t young_max, small_max;
+	uint32_t young_least, small_least;
 	uint32_t protected; /* blocks below go last */
 };
 
@@ -64,10 +70,11 @@ evict_open(struct cachemgr *cm)
 		return (-ENOMEM);
 	}
 	e->ghost_mask = n - 1;
-	e->small_max = cm->shm->geo.nslots / 10 + 1;
+	e->small_least = cm->shm->geo.nslots / 10 + 1;
+	if (e->small_least > SMALL_LEAST)
+		e->small_least = SMALL_LEAST;
 	/* Room for what one large request and its read-ahead bring in together. */
-	n = cm->shm->geo.nslots / 8 < 32 ? cm->shm->geo.nslots / 8 : 32;
-	e->young_max = e->small_max / 4 > n ? e->small_max / 4 : n;
+	e->young_least = cm->shm->geo.nslots / 8 < 32 ? cm->shm->geo.nslots / 8 : 32;
 	e->protected = cm->env->conf->cache_num_protected;
 	for (unsigned i = 0; i < NQUEUES; i++)
 		e->q[i].head = e->q[i].tail = NIL;
@@ -119,33 +126,18 @@ evict_remove(struct cachemgr *cm, uint32_t slot)
 	s->queue = Q_NONE;
 }
 
-static void
-age(struct cachemgr *cm, uint32_t slot)
+static uint32_t
+queued(const struct evict *e)
 {
-	struct ipc_slot *s = cm_slot(cm, slot);
-
-	evict_remove(cm, slot);
-	atomic_store_explicit(&s->seen, atomic_load(&s->touch), memory_order_relaxed);
-	push(cm, Q_AGED, slot);
+	return (e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n + e->q[Q_KEPT].n);
 }
 
-void
-evict_insert(struct cachemgr *cm, uint32_t slot)
+static uint32_t
+small_max(const struct evict *e)
 {
-	uint32_t block = head_block(cm_head(cm, slot));
-	uint32_t *ghost = ghost_of(cm->evict, block);
+	uint32_t n = queued(e) / 10 + 1;
 
-	evict_remove(cm, slot);
-	if (block < cm->evict->protected) {
-		push(cm, Q_KEPT, slot);
-	} else if (*ghost == block + 1) {
-		*ghost = 0;
-		push(cm, Q_MAIN, slot);
-	} else {
-		push(cm, Q_YOUNG, slot);
-	}
-	while (cm->evict->q[Q_YOUNG].n > cm->evict->young_max)
-		age(cm, cm->evict->q[Q_YOUNG].tail);
+	return (n > e->small_least ? n : e->small_least);
 }
 
 /* Touches not yet used up; the frontend stops counting at FREQ_MAX. */
@@ -154,6 +146,49 @@ freq(const struct ipc_slot *s)
 {
 	return ((uint8_t)(atomic_load_explicit(&s->touch, memory_order_relaxed) -
 			  atomic_load_explicit(&s->seen, memory_order_relaxed)));
+}
+
+/* To another queue, where touches count anew. */
+static void
+move(struct cachemgr *cm, uint32_t slot, uint8_t to)
+{
+	struct ipc_slot *s = cm_slot(cm, slot);
+
+	evict_remove(cm, slot);
+	atomic_store_explicit(&s->seen, atomic_load(&s->touch), memory_order_relaxed);
+	push(cm, to, slot);
+}
+
+static void
+age(struct cachemgr *cm)
+{
+	struct evict *e = cm->evict;
+	uint32_t most = small_max(e) / 4;
+
+	if (most < e->young_least)
+		most = e->young_least;
+	while (e->q[Q_YOUNG].n > most) {
+		uint32_t slot = e->q[Q_YOUNG].tail;
+
+		move(cm, slot, freq(cm_slot(cm, slot)) >= OFTEN ? Q_MAIN : Q_AGED);
+	}
+}
+
+void
+evict_insert(struct cachemgr *cm, uint32_t slot)
+{
+	uint32_t block = head_block(cm_head(cm, slot));
+	uint32_t *ghost = ghost_of(cm->evict, block);
+
+	if (block < cm->evict->protected) {
+		move(cm, slot, Q_KEPT);
+	} else if (*ghost == block + 1) {
+		*ghost = 0;
+		move(cm, slot, Q_MAIN);
+	} else {
+		move(cm, slot, Q_YOUNG);
+	}
+	age(cm);
 }
 
 void
@@ -213,13 +248,12 @@ uint32_t
 evict_one(struct cachemgr *cm)
 {
 	struct evict *e = cm->evict;
-	uint32_t queued = e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n + e->q[Q_KEPT].n;
 	/* Every slot may be passed over FREQ_MAX times; more rounds would be a bug. */
-	uint64_t tries = (uint64_t)queued * (FREQ_MAX + 2);
+	uint64_t tries = (uint64_t)queued(e) * (FREQ_MAX + 2);
 	unsigned held = 0;
 
 	while (tries-- > 0 && held < HELD_MAX) {
-		bool small = e->q[Q_YOUNG].n + e->q[Q_AGED].n > e->small_max || e->q[Q_MAIN].n == 0;
+		bool small = e->q[Q_YOUNG].n + e->q[Q_AGED].n > small_max(e) || e->q[Q_MAIN].n == 0;
 		uint32_t slot = e->q[!small ? Q_MAIN : e->q[Q_AGED].n > 0 ? Q_AGED : Q_YOUNG].tail;
 		struct ipc_slot *s;
 		uint32_t block;
@@ -239,9 +273,7 @@ evict_one(struct cachemgr *cm)
 		if (slot_dirty(s))
 			continue; /* its IPC_DIRTY is on the way */
 		if (f > 0 && small) {
-			atomic_store_explicit(
-			    &s->seen, atomic_load(&s->touch), memory_order_relaxed);
-			push(cm, Q_MAIN, slot);
+			move(cm, slot, Q_MAIN);
 			continue;
 		}
 		if (f > 0) {

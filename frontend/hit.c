@@ -30,7 +30,11 @@
 
 #include "frontend/channel.h"
 #include "frontend/guard.h"
+#include "frontend/reply.h"
 #include "frontend/volume.h"
+
+#define TIME_SHIFT 17 /* us to eighths of a second, nearly */
+#define APART	   2  /* of those: at least one whole */
 
 void
 lane_init(struct lane *l, struct volume *v, unsigned line)
@@ -54,16 +58,25 @@ lane_release(struct lane *l)
 		volume_ring_cachemgr(l->v); /* H5 */
 }
 
-/* Eviction wants to know what is used; up to three hits since it last looked make a difference. */
+/*
+ * Eviction wants to know what is used: up to three times since it last looked make a difference.  The
+ * requests of one pass over the block are one time, so those that come soon after are not counted.
+ */
 static void
 touch(struct ipc_slot *s)
 {
 	uint8_t t = atomic_load_explicit(&s->touch, memory_order_relaxed);
 	uint8_t seen = atomic_load_explicit(&s->seen, memory_order_relaxed);
+	uint8_t now = (uint8_t)(reply_began_us >> TIME_SHIFT);
 
+	if ((uint8_t)(t - seen) >= 3)
+		return;
+	if (t != seen &&
+	    (uint8_t)(now - atomic_load_explicit(&s->when, memory_order_relaxed)) < APART)
+		return;
 	/* Not one step: a hit lost between two threads changes nothing that matters. */
-	if ((uint8_t)(t - seen) < 3)
-		atomic_store_explicit(&s->touch, (uint8_t)(t + 1), memory_order_relaxed);
+	atomic_store_explicit(&s->touch, (uint8_t)(t + 1), memory_order_relaxed);
+	atomic_store_explicit(&s->when, now, memory_order_relaxed);
 }
 
 /* A marked slot says that read-ahead should go on; once per mark and thread is enough. */

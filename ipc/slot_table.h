@@ -54,10 +54,10 @@ struct ipc_slot {	       /* one cache line; transient */
 	_Atomic uint32_t cseq; /* cachemgr: wseq that the bucket holds; equal = clean */
 	_Atomic uint32_t next; /* cachemgr: slot + 1 in the hash chain, 0 = end */
 	uint32_t qnext, qprev; /* cachemgr: eviction queue */
-	_Atomic uint8_t touch; /* frontend: hits, modulo 256 */
+	_Atomic uint8_t touch; /* frontend: times of use, modulo 256 */
 	_Atomic uint8_t seen;  /* cachemgr: value of touch that eviction has used up */
 	uint8_t queue;	       /* cachemgr: which eviction queue */
-	uint8_t pad;
+	_Atomic uint8_t when;  /* frontend: time of the last of them, in eighths of a second */
 	/* frontend after its copy, cachemgr after a fill: fetch_or only, neither can undo the other */
 	_Atomic uint64_t valid[IPC_SUB_MAX / 64];
 };
