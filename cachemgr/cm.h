@@ -164,7 +164,7 @@ struct cachemgr {
 	uint64_t now_us; /* of this turn */
 
 	struct ring_pair fe, sup, up[IPC_MAX_UPLOADERS];
-	uint32_t up_inflight[IPC_MAX_UPLOADERS];
+	uint32_t up_inflight[IPC_MAX_UPLOADERS], up_puts[IPC_MAX_UPLOADERS];
 	bool up_rung[IPC_MAX_UPLOADERS]; /* to be rung at the end of the turn */
 	bool fe_rung, sup_rung;
 
@@ -179,6 +179,7 @@ struct cachemgr {
 	uint32_t reads_inflight, writes_inflight;
 	uint32_t put_limit; /* sched.c: uploads in flight, less than could be when they make a queue */
 	uint64_t put_fastest_us, put_mean_us;
+	uint64_t reader_us; /* when somebody last began to wait for a block */
 	uint32_t checks_inflight; /* among the reads */
 	LIST_HEAD(, scrub_req) scrubs;
 
@@ -345,6 +346,7 @@ int sched_open(struct cachemgr *);
 struct xfer *sched_start(struct cachemgr *, enum xfer_kind, struct ipc_msg *);
 int sched_send(struct cachemgr *, struct xfer *, struct ipc_msg *);
 bool sched_has_room(struct cachemgr *, enum xfer_kind);
+void sched_reader(struct cachemgr *); /* somebody waits for a block */
 void sched_handle(struct cachemgr *, uint32_t uploader, const struct ipc_msg *);
 void sched_bury(struct cachemgr *, uint32_t uploader);
 _Noreturn void sched_give_up(uint32_t uploader, int error); /* its ring is damaged */

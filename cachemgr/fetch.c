@@ -96,6 +96,8 @@ fetch_try(struct cachemgr *cm, struct bop *b)
 
 	if (b->on_retry)
 		return;
+	if (kind == XFER_GET)
+		sched_reader(cm);
 	fetch_dequeue(cm, b);
 	if (!sched_has_room(cm, kind)) {
 		/* A bop that waited for its upload and now has a reader changes queues here. */

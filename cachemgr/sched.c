@@ -4,6 +4,10 @@
  *
  * Some transfers are reserved for readers, so that a read miss leaves at once while a full backlog
  * uploads.  The least busy uploader gets the next request.
+ *
+ * A place is not enough: what an uploader receives waits for its turn among all that it sends, and
+ * one that sends runs at a lower priority.  So while there are readers who wait, the first uploader gets
+ * no new uploads, if there are others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +17,10 @@
 #include "common/log.h"
 #include "cachemgr/cm.h"
 
-#define NIL	 UINT32_MAX
-#define QUEUE_US 50000 /* shorter ones are none */
+#define NIL	   UINT32_MAX
+#define QUEUE_US   50000   /* shorter ones are none */
+#define READER_US  1000000 /* who has waited for a block lately will wait for others */
+#define PUT_WEIGHT 4 /* for a GET, an uploader with one PUT is as busy as one with so many GETs */
 
 int
 sched_open(struct cachemgr *cm)
@@ -43,17 +49,50 @@ sched_open(struct cachemgr *cm)
 	return (0);
 }
 
+/* Of the uploaders, how many get no uploads now: the first ones. */
+static unsigned
+for_readers(const struct cachemgr *cm)
+{
+	return (cm->reader_us != 0 && cm->now_us < cm->reader_us + READER_US &&
+		cm->shm->geo.nuploaders > 1);
+}
+
+void
+sched_reader(struct cachemgr *cm)
+{
+	cm->reader_us = cm->now_us;
+}
+
 bool
 sched_has_room(struct cachemgr *cm, enum xfer_kind kind)
 {
-	uint32_t all = cm->reads_inflight + cm->writes_inflight;
+	uint32_t all = cm->reads_inflight + cm->writes_inflight, n = cm->shm->geo.nuploaders;
 
 	if (landing_quiet(cm))
 		return (false);
 	if (kind == XFER_GET)
 		return (all < cm->max_transfers);
 	return (all < cm->max_transfers && cm->writes_inflight < cm->max_transfers - cm->reserved &&
-		cm->writes_inflight < cm->put_limit);
+		cm->writes_inflight < cm->put_limit &&
+		cm->writes_inflight < cm->max_transfers - for_readers(cm) * cm->max_transfers / n);
+}
+
+/* For a request of this kind. */
+static uint32_t
+busy(const struct cachemgr *cm, unsigned u, enum xfer_kind kind)
+{
+	return (cm->up_inflight[u] + (kind == XFER_GET ? PUT_WEIGHT * cm->up_puts[u] : 0));
+}
+
+static unsigned
+choose(const struct cachemgr *cm, enum xfer_kind kind)
+{
+	unsigned best = kind == XFER_PUT ? for_readers(cm) : 0;
+
+	for (unsigned u = best + 1; u < cm->shm->geo.nuploaders; u++)
+		if (busy(cm, u, kind) < busy(cm, best, kind))
+			best = u;
+	return (best);
 }
 
 /*
@@ -85,13 +124,11 @@ sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
 {
 	uint32_t i = cm->xfer_free;
 	struct xfer *x;
-	unsigned best = 0;
+	unsigned best;
 
 	if (i == NIL)
 		return (NULL);
-	for (unsigned u = 1; u < cm->shm->geo.nuploaders; u++)
-		if (cm->up_inflight[u] < cm->up_inflight[best])
-			best = u;
+	best = choose(cm, kind);
 	x = &cm->xfer[i];
 	cm->xfer_free = x->next_free;
 	x->kind = (uint8_t)kind;
@@ -107,8 +144,10 @@ sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
 		cm->reads_inflight++;
 	if (kind == XFER_CHECK)
 		cm->checks_inflight++;
-	if (kind == XFER_PUT)
+	if (kind == XFER_PUT) {
 		cm->writes_inflight++;
+		cm->up_puts[best]++;
+	}
 	m->req_id = (uint64_t)x->use << 32 | i;
 	if (kind == XFER_DELETE || kind == XFER_LIST || kind == XFER_TOKEN)
 		m->slot = IPC_NO_SLOT;
@@ -150,8 +189,10 @@ xfer_free(struct cachemgr *cm, struct xfer *x)
 		cm->reads_inflight--;
 	if (x->kind == XFER_CHECK)
 		cm->checks_inflight--;
-	if (x->kind == XFER_PUT)
+	if (x->kind == XFER_PUT) {
 		cm->writes_inflight--;
+		cm->up_puts[x->uploader]--;
+	}
 	x->kind = XFER_FREE;
 	x->next_free = cm->xfer_free;
 	cm->xfer_free = (uint32_t)(x - cm->xfer);

@@ -6,8 +6,7 @@
  * Threads:  this one, which runs all transfers; two that hash; one that renews credentials, where
  *           they can change (which has a process of its own to read files, cred_reader.h); for a
  *           directory store eight more.
- * Priority: below the others (NICENESS): transfers wait for the network most of the time, and what
- *           they burn on hashes must not make readers of the cache wait for a processor.
+ * Priority: below the others while it sends, see priority.c.
  * Stops:    on SIGTERM, or when s3backerd is gone: finishes what is in flight, gives back what is
  *           waiting for a retry, leaves.
  * Exit:     0 done, 1 respawn me, 2 do not respawn me (role.h).
@@ -19,7 +18,6 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "common/blockmath.h"
 #include "common/conf.h"
@@ -38,7 +36,6 @@
 #include "uploader/guard.h"
 
 #define HASH_THREADS	2
-#define NICENESS	10
 #define MESSAGES_A_TURN 64
 #define LOOK_AROUND_US	(200 * US_PER_MS) /* is s3backerd still there? */
 #define STALE_LOOK_US	(3 * US_PER_S)	  /* are the files that may be read still these? */
@@ -108,9 +105,7 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	if (credentials_need_reader(env->conf) &&
 	    (error = cred_reader_start(env->conf, &up->reader)) < 0)
 		return (error);
-	/* Before the threads, which inherit it.  Who started us at less than that has reasons. */
-	if (getpriority(PRIO_PROCESS, 0) < NICENESS)
-		(void)setpriority(PRIO_PROCESS, 0, NICENESS);
+	priority_open(up); /* before the threads */
 	if ((error = confine_role_why("uploader", env->conf, &slots, ret_error)) < 0 ||
 	    (error = loop_open(&up->loop)) < 0 || (error = peer_open(up)) < 0 ||
 	    (error = jobs_open(HASH_THREADS, &up->loop, &up->jobs)) < 0 ||
@@ -125,6 +120,7 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	if (env->conf->password != NULL)
 		explicit_bzero(env->conf->password, strlen(env->conf->password));
 	open_policies(up);
+	priority_puts(up, 0);
 	return (0);
 }
 

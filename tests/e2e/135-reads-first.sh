@@ -9,9 +9,7 @@ LIMIT=150
 store s3
 write_conf size=256m blockCacheSize=128m blockCacheMaxDirty=32m readAhead=0 blockCacheWriteDelay=0
 must_start
-case $(nice) in
-0) is "$(ps -o ni= -p "$(role_pid uploader.0)" | tr -d ' ')" 10 "uploaders leave the processors to those who serve reads" ;;
-esac
+uploaders=$(status_json | jq '[.processes[] | select(.role | startswith("uploader"))] | length')
 put "$file" 0 $((16 << 20)) old
 cp put.tmp old
 restart_cold
@@ -37,6 +35,14 @@ write_on &
 writer=$!
 wait_for 60 is_behind
 ok $? "the writer is 24 MiB ahead of the network"
+# Its threads that hash are always below, the one that transfers while it sends; with CAP_SYS_RESOURCE only
+# while it sends.
+niceness() { cat /proc/"$(role_pid uploader."$1")"/stat | awk '{ print $19 }'; }
+is_nice() { [ "$(niceness "$1")" = "$2" ]; }
+if [ "$(nice)" = 0 ]; then
+	wait_for 30 is_nice "$((uploaders - 1))" 10
+	ok $? "an uploader that sends leaves the processors to those who serve reads"
+fi
 rm -f longest
 slowest=0
 for i in $(seq 40); do
@@ -52,6 +58,12 @@ le "$(cat longest)" $((1500 * slow)) "the slowest write meanwhile, ms"
 le "$(status cache.dirtyBytes)" $((33 << 20)) "and what waits stays within its bound"
 touch stop
 wait "$writer"
+if [ "$(nice)" = 0 ] && (ulimit -e 21) 2>/dev/null; then
+	adm -X POST "$admin/bandwidth?up=0&down=0" >/dev/null
+	ctl flush >/dev/null
+	wait_for 30 is_nice 0 0
+	ok $? "and is their equal when it does not send"
+fi
 adm -X POST "$admin/bandwidth?up=0&down=0" >/dev/null
 stop_disk
 ok $? "stop"

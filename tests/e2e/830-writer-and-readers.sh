@@ -7,7 +7,7 @@
 LIMIT=90
 . "$(dirname "$0")/lib.sh"
 
-hot() { dd if="$file" of=/dev/null bs=64k count=64 iflag=direct status=none; }
+hot() { dd if="$file" of=/dev/null bs=64k count=32 iflag=direct status=none; }
 hot_for() { # hot_for MS: again and again; one pass says nothing about the next
 	local until=$(($(now_ms) + $1))
 	while hot && [ "$(now_ms)" -lt $until ]; do :; done
@@ -17,7 +17,7 @@ store s3
 mark=0
 write_conf size=512m blockCacheSize=64m readAhead=0
 must_start
-put "$file" 0 $((4 << 20)) hot
+put "$file" 0 $((2 << 20)) hot
 ctl flush >/dev/null
 hot_for 1500
 before=$(block_requests GET)
@@ -28,6 +28,7 @@ done
 hot
 le "$(($(block_requests GET) - before))" 3 "blocks of those read often that a writer of four times the cache has thrown out"
 expect_counter cache.evictions -gt 3000 "it needed the room"
+ctl flush >/dev/null
 before=$(block_requests GET)
 dd if="$file" of=/dev/null bs=1M skip=64 count=128 iflag=direct status=none
 hot
