@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -499,6 +501,7 @@ child(const char *logs, uint64_t seed, uint64_t nops)
 {
 	char name[4096];
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)snprintf(name, sizeof(name), "%s/%u", logs, self);
 	out = fopen(name, "we");
 	if (out == NULL || posix_memalign((void **)&data, PAGE, DATA_MAX + PAGE) != 0)
