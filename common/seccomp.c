@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -230,7 +231,7 @@ sockets(struct filter *f, const struct seccomp_need *need)
 
 /* Threads of our own, no process; no other memory, name space or process than ours. */
 static void
-processes(struct filter *f)
+processes(struct filter *f, const struct seccomp_need *need)
 {
 	static const uint32_t controls[] = {
 	    PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_GET_NO_NEW_PRIVS, SET_VMA};
@@ -256,6 +257,16 @@ processes(struct filter *f)
 	emit(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
 	verdict(f, REFUSE);
 	load(f, HIGH(2));
+	if_equal(f, 0, ALLOW);
+	end_call(f, c, REFUSE);
+
+	if (!need->network)
+		return;
+	c = begin_call(f, __NR_setpriority); /* of the thread that asks; uploader/priority.c */
+	load(f, LOW(0));
+	emit(f, BPF_JMP | BPF_JEQ | BPF_K, PRIO_PROCESS, 1, 0);
+	verdict(f, REFUSE);
+	load(f, LOW(1));
 	if_equal(f, 0, ALLOW);
 	end_call(f, c, REFUSE);
 }
@@ -354,7 +365,7 @@ compose(struct filter *f, const struct seccomp_need *need)
 	slots_only(f, need);
 	memory(f, need);
 	sockets(f, need);
-	processes(f);
+	processes(f, need);
 	descriptors(f, need);
 	ALLOW_ALL(f, for_all);
 	ALLOW_ALL(f, for_all_if_there);

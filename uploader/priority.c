@@ -7,8 +7,8 @@
  * while it sends, run at NICENESS.  While it does not send, somebody may wait for what it receives,
  * and it has the priority it was started with.
  *
- * Going back up needs RLIMIT_NICE, which only root may raise.  Without it the process stays down after its
- * first PUT.
+ * Going back up needs RLIMIT_NICE, which only root with CAP_SYS_RESOURCE may raise.  Where it cannot be had
+ * the process stays down.
  */
 #include <stdbool.h>
 #include <sys/resource.h>
