@@ -32,6 +32,7 @@ struct commit;
 struct evict;
 struct expire;
 struct readahead;
+struct held_read;
 struct scrub_item;
 struct scrub_req;
 struct warm;
@@ -104,6 +105,7 @@ enum xfer_kind {
 	XFER_PUT,
 	XFER_DELETE,
 	XFER_LIST,
+	XFER_PAGE,
 	XFER_TOKEN,
 	XFER_CHECK
 };
@@ -230,6 +232,14 @@ struct cachemgr {
 	uint32_t *survey_put; /* open-addressed set: blocks PUT while it runs, + 1 */
 	uint32_t survey_put_n, survey_put_size;
 
+	/* page.c */
+	bool pages;	  /* readers of kept blocks wait for a page */
+	bool survey_lazy; /* the survey begins when something unknown is wanted */
+	bool page_on;
+	uint32_t page_from;
+	uint64_t page_end, page_retry_us; /* behind the last name so far */
+	STAILQ_HEAD(, held_read) held_reads;
+
 	/* lease.c; times of CLOCK_BOOTTIME */
 	bool lease_on, lease_asking, fenced;
 	uint64_t lease_us, lease_asked, lease_retry, lease_idle;
@@ -310,6 +320,7 @@ bool shared_replace(struct cachemgr *, struct bop *); /* the clean slot by the b
 
 /* ---- request.c: what the frontend asks for ---- */
 void request_handle(struct cachemgr *, const struct ipc_msg *);
+void request_block(struct cachemgr *, const struct ipc_msg *); /* READ or WRITE, now */
 void request_serve(struct cachemgr *, struct bop *); /* answer the waiters that can be */
 
 /* ---- rebuild.c: after a death ---- */
@@ -403,6 +414,15 @@ bool lease_holds(struct cachemgr *);
 void lease_run(struct cachemgr *);
 void lease_done(struct cachemgr *, const struct ipc_msg *);
 uint64_t lease_deadline(struct cachemgr *); /* monotonic */
+
+/* ---- page.c: is what was kept still so? ---- */
+void page_open(struct cachemgr *);
+void lazy_survey_begin(struct cachemgr *);
+bool page_tells(struct cachemgr *, uint32_t block); /* soon, whether it is: asks if it must */
+bool page_hold(struct cachemgr *, const struct ipc_msg *); /* true: it is handled after that */
+void page_listed(struct cachemgr *, const struct ipc_msg *);
+void page_done(struct cachemgr *, const struct ipc_msg *);
+void page_forget_reads(struct cachemgr *);
 
 /* ---- survey.c ---- */
 void survey_start(struct cachemgr *);

@@ -187,7 +187,8 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	settings_through(cm);
 	if ((r = expire_set(cm, env->conf->cache_timeout_us)) < 0)
 		return (r);
-	cm->survey_wanted = env->conf->list_blocks && !cm->shared &&
+	page_open(cm);
+	cm->survey_wanted = env->conf->list_blocks && !cm->shared && !cm->survey_lazy &&
 			    atomic_load(&cm->st->survey_next) < cm->shm->geo.nblocks;
 	return (0);
 }

@@ -123,6 +123,8 @@ issue(struct cachemgr *cm, uint32_t block)
 		return (true);
 	if (!sched_has_room(cm, XFER_PUT) || !TAILQ_EMPTY(&cm->room_wait))
 		return (false);
+	if (page_tells(cm, block)) /* it may be here already */
+		return (false);
 	b = bop_get(cm, block);
 	if (b == NULL)
 		return (false);

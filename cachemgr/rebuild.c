@@ -41,6 +41,7 @@ request_bury(struct cachemgr *cm)
 	while (ipc_ring_pop(&cm->fe.in, &m) == 0)
 		request_handle(cm, &m);
 	ipc_ring_skip_dead(&cm->fe.in);
+	page_forget_reads(cm);
 	hazard_clear_all(&cm->tab);
 	for (uint32_t i = 0; i <= cm->bops_mask; i++) {
 		struct bop *b, *after;

@@ -200,8 +200,8 @@ request_serve(struct cachemgr *cm, struct bop *b)
 	STAILQ_CONCAT(&b->waiters, &keep);
 }
 
-static void
-handle_block(struct cachemgr *cm, const struct ipc_msg *m)
+void
+request_block(struct cachemgr *cm, const struct ipc_msg *m)
 {
 	struct bop *b = bop_get(cm, (uint32_t)m->block);
 	struct waiter *w = b != NULL ? calloc(1, sizeof(*w)) : NULL;
@@ -266,8 +266,11 @@ request_handle(struct cachemgr *cm, const struct ipc_msg *m)
 	}
 	switch (m->type) {
 	case IPC_READ:
+		if (!page_hold(cm, m))
+			request_block(cm, m);
+		break;
 	case IPC_WRITE:
-		handle_block(cm, m);
+		request_block(cm, m);
 		break;
 	case IPC_TRIM:
 		if (cm->fenced)

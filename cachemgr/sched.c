@@ -149,7 +149,7 @@ sched_start(struct cachemgr *cm, enum xfer_kind kind, struct ipc_msg *m)
 		cm->up_puts[best]++;
 	}
 	m->req_id = (uint64_t)x->use << 32 | i;
-	if (kind == XFER_DELETE || kind == XFER_LIST || kind == XFER_TOKEN)
+	if (kind == XFER_DELETE || kind == XFER_LIST || kind == XFER_PAGE || kind == XFER_TOKEN)
 		m->slot = IPC_NO_SLOT;
 	return (x);
 }
@@ -228,6 +228,9 @@ xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
 	case XFER_LIST:
 		survey_done(cm, m->status);
 		break;
+	case XFER_PAGE:
+		page_done(cm, m);
+		break;
 	case XFER_TOKEN:
 		lease_done(cm, m);
 		break;
@@ -269,6 +272,8 @@ sched_handle(struct cachemgr *cm, uint32_t uploader, const struct ipc_msg *m)
 	if (m->type == IPC_LISTED) {
 		if (x->kind == XFER_LIST)
 			survey_listed(cm, m);
+		else if (x->kind == XFER_PAGE)
+			page_listed(cm, m);
 		else
 			ctr_inc(cm->ctr, bad_messages);
 		return;

@@ -147,7 +147,7 @@ survey_done(struct cachemgr *cm, int status)
 	cm->pend_blocked = false;
 	if (status == 0 && believable) {
 		advance(cm, cm->shm->geo.nblocks);
-		warm_listing_done(cm);
+		warm_drop_unsure(cm, 0, cm->shm->geo.nblocks);
 		log_info("survey of the bucket is complete: blocks=%llu",
 		    (unsigned long long)ctr_get(cm->ctr, survey_keys));
 	} else {

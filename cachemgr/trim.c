@@ -127,6 +127,7 @@ trim_handle(struct cachemgr *cm, const struct ipc_msg *m)
 {
 	uint64_t end = m->block + m->arg;
 
+	lazy_survey_begin(cm); /* it spares deletes */
 	warm_trim(cm, m->block, end);
 	if (m->arg <= cm->shm->geo.nslots) {
 		for (uint64_t i = m->block; i < end; i++)

@@ -249,7 +249,7 @@ warm_open(struct cachemgr *cm, bool trusted)
 	free(buf);
 	if (error == 0 && cm->warm->n > 0)
 		log_info("kept from the last run: blocks=%u %s", cm->warm->n,
-		    trusted ? "nobody else had the disk" : "to be compared with the listing");
+		    trusted ? "nobody else had the disk" : "to be compared with the bucket");
 	else if (cm->warm != NULL)
 		free_tables(cm);
 	return (error);
@@ -385,13 +385,23 @@ warm_trim(struct cachemgr *cm, uint64_t from, uint64_t to)
 }
 
 void
-warm_listing_done(struct cachemgr *cm)
+warm_drop_unsure(struct cachemgr *cm, uint64_t from, uint64_t to)
 {
 	struct warm *w = cm->warm;
 
 	for (uint32_t s = 0; w != NULL && s < cm->shm->geo.nslots; s++)
-		if (w->state[s] == KEPT)
+		if (w->state[s] == KEPT && w->side[s].block >= from && w->side[s].block < to)
 			warm_drop(cm, w->side[s].block);
+}
+
+bool
+warm_unsure(struct cachemgr *cm, uint32_t block)
+{
+	const struct warm *w = cm->warm;
+	uint32_t i;
+
+	return (w != NULL && (i = place_of(w, block), w->slot_of[i] != 0) &&
+		w->state[w->slot_of[i] - 1] == KEPT);
 }
 
 bool

@@ -19,7 +19,7 @@
  * block's; neither waits for the disk.  So after a power loss an entry may be older than the
  * truth, and the rules for believing it are
  *  W1 the entry's own checksum is right, else there is none;
- *  W2 the bucket still holds that ETag: the listing says so, or the token proves that nobody else had
+ *  W2 the bucket still holds that ETag: the listing, or a page of it (page.c), says so, or the token proves that nobody else had
  *     the disk since (a takeover by the same cache file);
  *  W3 on first use the bytes of the slot have the checksum (rule D3), else they are not cached.
  * Until W2 holds for a block, a request for it is an ordinary miss.
@@ -49,8 +49,9 @@ void warm_drop(struct cachemgr *, uint32_t block);
 void warm_trim(struct cachemgr *, uint64_t from, uint64_t to); /* the same for a range */
 /* Gives up one kept slot, for somebody who needs it now; IPC_NO_SLOT: none is left. */
 uint32_t warm_evict(struct cachemgr *);
-/* The listing is over: what it did not confirm is given up. */
-void warm_listing_done(struct cachemgr *);
+/* The listing of from..to-1 is over: what it did not confirm is given up. */
+void warm_drop_unsure(struct cachemgr *, uint64_t from, uint64_t to);
+bool warm_unsure(struct cachemgr *, uint32_t block); /* kept, and W2 is not known to hold */
 bool warm_holds(struct cachemgr *, uint32_t slot); /* check.c */
 
 #endif

@@ -20,7 +20,7 @@
  * Store tool: an uploader that got no ROLE_FD_SHM answers TEXT commands, one at a time, and exits
  * when the socket closes.  Answer: "ok key=value ..." (values percent-encoded) or
  * "error ERRNO one clear line for the user".  Commands:
- *	detect			size and block size from block 0:
+ *	detect [known]		size and block size from block 0 (known: the cache file names the disk):
  *				ok found=0|1 size= blocksize= [empty=0|1] [region= style=]
  *				[fields of token-get] [problem=] [note=] [keylength=]
  *				empty, when nothing was found: are there any blocks?

@@ -50,7 +50,8 @@ enum ipc_type {
 };
 
 enum {
-	IPC_F_MORE = 1 << 0, /* DELETE: more runs of this request follow */
+	/* DELETE: more runs of this request follow; DONE of LIST: there are more names than this page's */
+	IPC_F_MORE = 1 << 0,
 	IPC_F_ABSENT =
 	    1 << 1, /* PUT: the bucket is known to hold nothing there; DONE: it does not */
 	IPC_F_ZBASE = 1 << 2,	   /* PUT: sub-blocks that are not valid are zero */
@@ -66,7 +67,7 @@ enum {
 	 */
 	IPC_F_VERIFY = 1 << 9,
 	IPC_F_REPAIR = 1 << 10, /* CHECK to cachemgr: put good copies of the cache over bad objects */
-	/* GET: more than off..off+len may be fetched; DONE says what has been */
+	/* GET: more than off..off+len may be fetched; DONE says what has been.  LIST: one page */
 	IPC_F_PART = 1 << 11,
 	IPC_F_ALL = (1 << 12) - 1
 };

@@ -83,6 +83,15 @@ disk_lock_up_secrets(struct super *s)
 	return (r);
 }
 
+/* One that is there keeps its size, and names its disk. */
+static bool
+has_cache_file(const struct conf *conf)
+{
+	struct stat st;
+
+	return (conf->cache_file != NULL && stat(conf->cache_file, &st) == 0 && st.st_size > 0);
+}
+
 /* ---- what the store says -------------------------------------------------------------------- */
 
 int
@@ -151,7 +160,9 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *r
 	    .force = s->conf->force,
 	    .encrypt = s->conf->encrypt_arg != NULL};
 	looked = boot_us();
-	if ((r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect")) < 0 ||
+	r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect%s",
+	    has_cache_file(s->conf) ? " known" : "");
+	if (r < 0 ||
 	    (r = heed(s, t->answer, ret_held, ret_error)) < 0)
 		return (r);
 	ret_held->looked_us = looked;
@@ -251,15 +262,6 @@ set_cache_aside(struct super *s)
 }
 
 /* ---- the segment ---------------------------------------------------------------------------- */
-
-/* One that is there keeps its size. */
-static bool
-has_cache_file(const struct conf *conf)
-{
-	struct stat st;
-
-	return (conf->cache_file != NULL && stat(conf->cache_file, &st) == 0 && st.st_size > 0);
-}
 
 static int
 plan(struct super *s, struct shm_geometry *ret_geo)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * listing.c -- LIST: which blocks of a range exist, page by page; consecutive ones travel as one
- * LISTED; with IPC_F_ETAG each travels alone, with its ETag.  The next page is asked for only when cachemgr has taken what was found.
+ * LISTED; with IPC_F_ETAG each travels alone, with its ETag; with IPC_F_PART that ends after one page.
+ * The next page is asked for only when cachemgr has taken what was found.
  *
  * With blockHashPrefix the names of a range of blocks lie anywhere: each LIST walks through all names
  * of the disk, so cachemgr does well to ask for the whole disk at once then.
@@ -127,12 +128,12 @@ list_done(struct store_op *op)
 	hist_add(&c->hist[HIST_LIST], now_us() - l->page_us);
 	l->w.retry = (struct retry){0};
 	l->page_us = 0;
-	if (op->reply.more) {
+	if (op->reply.more && (l->w.msg.flags & IPC_F_PART) == 0) {
 		list_next(l);
 		return;
 	}
 	send_run(l);
-	work_done(&l->w, 0, 0, 0, NULL);
+	work_done(&l->w, 0, op->reply.more ? IPC_F_MORE : 0, 0, NULL);
 }
 
 void

@@ -206,7 +206,7 @@ command(struct tool *t, char *line)
 	char token[16] = "", body[ARG_MAX_LEN] = "", etag[128] = "", *rest = line, *word, *name;
 	char password[1024] = "";
 	uint32_t size = 0, at_once = 1;
-	bool put = false;
+	bool put = false, known = false;
 
 	name = strsep(&rest, " \n");
 	while ((word = strsep(&rest, " \n")) != NULL) {
@@ -224,11 +224,13 @@ command(struct tool *t, char *line)
 			at_once = (uint32_t)strtoul(word + 8, NULL, 10);
 		else if (strcmp(word, "dir=put") == 0)
 			put = true;
+		else if (strcmp(word, "known") == 0)
+			known = true;
 	}
 	t->answer[0] = '\0';
 	t->op.reply.why[0] = '\0';
 	if (strcmp(name, "detect") == 0)
-		tool_detect(t);
+		tool_detect(t, known);
 	else if (strcmp(name, "keys") == 0)
 		cmd_keys(t);
 	else if (strcmp(name, "sample") == 0)

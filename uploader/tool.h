@@ -58,7 +58,7 @@ void	tool_failed(struct tool *, int error);
 /* Turns the loop until tool->finished or the deadline. */
 void	tool_wait(struct tool *, uint64_t deadline);
 
-void	tool_detect(struct tool *);
+void	tool_detect(struct tool *, bool known);
 void	tool_sample(struct tool *);
 
 /* The key object of AES-256-GCM: tool_key.c. */

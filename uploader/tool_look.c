@@ -7,6 +7,9 @@
  * what these leave open is asked for afterwards: another block where block 0 does not exist, more
  * names, or the whole bucket where there is nothing under the prefix.
  *
+ * With `known`, said by who has a cache file, which names its disk, names are asked for only if block 0
+ * does not exist.
+ *
  * Who has the disk comes before what is wrong with the configuration, so both are in the answer:
  *	present= ...	the fields of token-get; absent if that could not be asked
  *	problem=	one line: the disk must not be started like this
@@ -294,13 +297,15 @@ add_found(struct detect *d, bool all_known)
 }
 
 void
-tool_detect(struct tool *t)
+tool_detect(struct tool *t, bool known)
 {
 	struct detect d = {.t = t, .conf = t->env->conf};
 	struct tool_call calls[] = {
-	    {.op = &d.block}, {.op = &d.list}, {.op = &d.token}, {.op = &d.key}};
+	    {.op = &d.block}, {.op = &d.token}, {.op = &d.list}, {.op = &d.key}};
 	uint64_t asked_us = now_us();
 	bool all_known;
+
+	known = known && d.conf->cipher == NULL;
 
 	/* What proves the password there is in the key object. */
 	d.block.kind = d.conf->cipher != NULL && !d.conf->gcm && !d.conf->store_is_dir ? STORE_PEEK
@@ -309,12 +314,14 @@ tool_detect(struct tool *t)
 	list_op(&d.list, &d.look, false);
 	d.token.kind = STORE_TOKEN_GET;
 	tool_key_op(&d.key);
-	tool_perform_all(t, calls, d.conf->gcm ? 4 : 3);
+	tool_perform_all(t, calls, d.conf->gcm ? 4 : known ? 2 : 3);
 	if (calls[0].error < 0) {
 		t->op.reply = d.block.reply;
 		tool_failed(t, calls[0].error);
 		return;
 	}
+	if (known && d.block.reply.fail != FAIL_NONE)
+		(void)perform(&d, &d.list);
 	all_known = read_on(&d);
 	d.used = d.block.reply.fail == FAIL_NONE || d.look.ours > 0;
 	if (d.used)
@@ -325,7 +332,7 @@ tool_detect(struct tool *t)
 		check_key(&d, calls[3].error, all_known);
 	tool_begin(t, "ok");
 	add_found(&d, all_known);
-	if (calls[2].error == 0)
+	if (calls[1].error == 0)
 		tool_token_add(t, &d.token.reply, asked_us);
 	if (d.problem[0] != '\0')
 		tool_add(t, "problem", d.problem);

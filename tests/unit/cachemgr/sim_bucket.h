@@ -78,10 +78,13 @@ get_object(const struct ipc_msg *m, struct ipc_msg *reply)
 	reply->len = len;
 }
 
-static void
+/* True: there is more, and one page was asked for. */
+static bool
 list_objects(const struct ipc_msg *m)
 {
-	for (uint32_t b = 0; b < BLOCKS; b++) {
+	unsigned page = (m->flags & IPC_F_PART) != 0 ? 1 + rnd(4) : BLOCKS, n = 0;
+
+	for (uint32_t b = (uint32_t)m->block; b < BLOCKS; b++) {
 		struct ipc_msg l = {.type = IPC_LISTED,
 		    .req_id = m->req_id,
 		    .block = b,
@@ -89,9 +92,12 @@ list_objects(const struct ipc_msg *m)
 		    .slot = IPC_NO_SLOT};
 
 		memcpy(l.etag, &version[b], sizeof(version[b]));
+		if (exists[b] && n++ == page)
+			return (true);
 		if (exists[b])
 			(void)ipc_ring_push(&up_out, &l);
 	}
+	return (false);
 }
 
 /* Answer one request, not always the oldest, not always well. */
@@ -121,7 +127,7 @@ up_answer(void)
 	else if (held[i].type == IPC_GET)
 		get_object(&held[i], &reply);
 	else if (held[i].type == IPC_LIST)
-		list_objects(&held[i]);
+		reply.flags = list_objects(&held[i]) ? IPC_F_MORE : 0;
 	else if (held[i].type == IPC_DELETE)
 		for (uint32_t k = 0; k < held[i].arg; k++)
 			exists[held[i].block + k] = false;
