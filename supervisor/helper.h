@@ -3,7 +3,7 @@
  * helper.h -- what may block on the mount, done by a short-lived process.
  *
  * s3backerd must never wait for its own disk: a request of its own would hang with the frontend
- * that only s3backerd can replace.  So reading the file and unmounting are done by this program
+ * that only s3backerd can replace.  So opening the file and unmounting are done by this program
  * again, with a hidden option, one at a time; it exits with the errno of what it tried.
  */
 #ifndef S3B_SUPERVISOR_HELPER_H

@@ -85,7 +85,7 @@ static const struct option long_options[] = {
     {"new-password", required_argument, NULL, OPT_NEW_PASSWORD},
     {"version", no_argument, NULL, OPT_VERSION},
     /* Not for users: helper.h, mount.h, handover.h, umount.fuse.s3backerd. */
-    {"probe-read", required_argument, NULL, OPT_PROBE},
+    {"probe-file", required_argument, NULL, OPT_PROBE},
     {"probe-mount", required_argument, NULL, OPT_PROBE_MOUNT},
     {"umount", required_argument, NULL, OPT_UMOUNT},
     {"trial", required_argument, NULL, OPT_TRIAL},

@@ -94,7 +94,7 @@ start_ready(struct super *s, uint32_t proc)
 	else if (proc == PROC_CACHEMGR)
 		start_uploaders(s);
 	else if (proc == PROC_FRONTEND && (r = helper_start_probe(s, PROBE_LIMIT_US)) < 0)
-		super_fail(s, "cannot read the disk: %s", strerror(-r));
+		super_fail(s, "cannot look at the disk: %s", strerror(-r));
 	else if (proc == PROC_FRONTEND)
 		s->phase = PHASE_PROBING;
 	else if (!bury_all_running(s, PROC_UPLOADER0, s->nprocs))
@@ -127,12 +127,12 @@ phase_probed(struct super *s, int err)
 	if (s->phase != PHASE_PROBING)
 		return;
 	if (err == -ETIMEDOUT) {
-		super_fail(s, "the first block could not be read within %llu seconds: %s",
+		super_fail(s, "the file could not be opened within %llu seconds: %s",
 		    (unsigned long long)(PROBE_LIMIT_US / US_PER_S), s->file);
 		return;
 	}
 	if (err < 0) {
-		super_fail(s, "%s cannot be read: %s", s->file, strerror(-err));
+		super_fail(s, "%s cannot be opened: %s", s->file, strerror(-err));
 		return;
 	}
 	s->phase = PHASE_RUNNING;

@@ -24,7 +24,7 @@ bool	phase_role_died(struct super *, const struct role *, bool never, const char
 /* The frontend ends by itself with its mount. */
 bool	phase_expects_end(const struct super *, const struct role *);
 bool	phase_may_start(const struct super *, uint32_t proc);
-void	phase_probed(struct super *, int err);		/* 0: the disk's file can be read */
+void	phase_probed(struct super *, int err);		/* 0: the disk's file can be opened */
 void	phase_unmounted(struct super *, int err);	/* 0: the mount is gone */
 void	phase_trial_ended(struct super *, int code, const char *text);
 void	phase_mounts_changed(struct super *);

@@ -7,7 +7,7 @@
  *
  * What happens over the life of a disk is one phase after the other:
  *
- *	ROLES --all ready--> PROBING --a byte was read--> RUNNING --stop--> UNMOUNTING --> DRAINING
+ *	ROLES --all ready--> PROBING --the file opens---> RUNNING --stop--> UNMOUNTING --> DRAINING
  *	  |                     |                           |    mount gone      |            |
  *	  +------ failed -------+                           +------> DETACHED ---)------------+
  *	  v                     v                                    (lazy umount: users left)|
