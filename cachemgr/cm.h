@@ -399,7 +399,7 @@ void readahead_set(struct cachemgr *, uint32_t window, uint32_t trigger); /* UIN
 void readahead_miss(struct cachemgr *, uint32_t block, bool in_flight);
 bool readahead_expects(struct cachemgr *, uint32_t block);
 void readahead_hit(struct cachemgr *, uint32_t block);
-void readahead_took(struct cachemgr *, uint64_t us); /* a GET of a whole block */
+void readahead_took(struct cachemgr *, uint64_t us, bool whole); /* a GET of a block, or of a part */
 void readahead_wasted(struct cachemgr *, uint32_t block); /* evicted unread */
 
 /* ---- scrub.c ---- */

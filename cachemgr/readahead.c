@@ -7,6 +7,10 @@
  * is the sign that the window does not cover the bandwidth-delay product yet.  Each wait costs a round
  * trip: two of them from 4 blocks to 120.  It halves when a block it fetched is evicted unread.
  *
+ * A reader that has gone through FIRM_BYTES is one that goes on, and need not wait twice more: how long a
+ * GET takes is known by then, and the window becomes what a line of LINE bytes/us would carry in that time.
+ * Over a slower line that much is a queue of some round trips, which the next paragraph ends.
+ *
  * A window beyond the bandwidth-delay product only makes a queue, in which everybody else's reads wait as
  * well: GETs take longer, and no more arrive.  So it does not grow while they take more than three times as
  * long as the fastest, and halves at six times.
@@ -26,12 +30,16 @@
 #define CALM		 3 /* times the fastest GET */
 #define CROWDED		 6
 #define SHORT_US	 50000 /* no queue worth the name */
+#define FIRM_BYTES	 (1u << 20)
+#define LINE		 640 /* bytes/us: 5 Gbit/s */
+#define OPEN_MAX_BYTES	 (64u << 20)
 
 struct stream {
 	uint32_t next;	 /* block the reader is expected at */
 	uint32_t ahead;	 /* first block not asked for yet */
 	uint32_t window; /* blocks */
 	uint32_t run;	 /* neighbouring blocks read so far */
+	bool firm;	 /* the first step has been taken */
 	uint64_t used_us;
 };
 
@@ -39,6 +47,7 @@ struct readahead {
 	struct stream stream[STREAMS];
 	uint32_t window0, window_max, trigger;
 	uint64_t fastest_us, mean_us; /* GETs of whole blocks; 0: none so far */
+	uint64_t trip_us;	      /* the fastest GET, also of a part; 0: none so far */
 };
 
 static void
@@ -152,6 +161,23 @@ stream_run(struct cachemgr *cm, struct stream *s)
 		s->ahead++;
 }
 
+/* The first step, once. */
+static void
+open_window(struct cachemgr *cm, struct stream *s)
+{
+	struct readahead *ra = cm->ra;
+	uint64_t bytes = ra->trip_us * LINE, window;
+
+	if (s->firm || ra->trip_us == 0 || ((uint64_t)s->run << cm->shm->block_shift) <= FIRM_BYTES)
+		return;
+	s->firm = true;
+	window = (bytes < OPEN_MAX_BYTES ? bytes : OPEN_MAX_BYTES) >> cm->shm->block_shift;
+	if (window > ra->window_max)
+		window = ra->window_max;
+	if (window > s->window)
+		s->window = (uint32_t)window;
+}
+
 static void
 stream_moves(struct cachemgr *cm, struct stream *s, uint32_t block)
 {
@@ -160,8 +186,10 @@ stream_moves(struct cachemgr *cm, struct stream *s, uint32_t block)
 		s->run += block + 1 - s->next;
 		s->next = block + 1;
 	}
-	if (s->run >= cm->ra->trigger)
-		stream_run(cm, s);
+	if (s->run < cm->ra->trigger)
+		return;
+	open_window(cm, s);
+	stream_run(cm, s);
 }
 
 bool
@@ -175,15 +203,26 @@ readahead_expects(struct cachemgr *cm, uint32_t block)
 	return (false);
 }
 
+/* A value that is forgotten slowly: the way to the store may have become longer. */
+static void
+note_fastest(uint64_t *fastest_us, uint64_t us)
+{
+	bool first = *fastest_us == 0;
+
+	*fastest_us += *fastest_us / 512 + 1;
+	if (us < *fastest_us || first)
+		*fastest_us = us;
+}
+
 void
-readahead_took(struct cachemgr *cm, uint64_t us)
+readahead_took(struct cachemgr *cm, uint64_t us, bool whole)
 {
 	struct readahead *ra = cm->ra;
 
-	/* The fastest is forgotten slowly: the way to the store may have become longer. */
-	ra->fastest_us += ra->fastest_us / 512 + 1;
-	if (us < ra->fastest_us || ra->mean_us == 0)
-		ra->fastest_us = us;
+	note_fastest(&ra->trip_us, us);
+	if (!whole)
+		return;
+	note_fastest(&ra->fastest_us, us);
 	ra->mean_us = ra->mean_us == 0 ? us : (ra->mean_us * 7 + us) / 8;
 }
 

@@ -209,9 +209,8 @@ xfer_done(struct cachemgr *cm, struct xfer *x, const struct ipc_msg *m)
 		else if (was.kind == XFER_DELETE)
 			delete_landing(cm, was.del);
 	}
-	if (was.kind == XFER_GET && m->status == 0 && was.bop->part_len == 0 &&
-	    (m->flags & IPC_F_ZERO) == 0)
-		readahead_took(cm, cm->now_us - was.start_us);
+	if (was.kind == XFER_GET && m->status == 0 && (m->flags & IPC_F_ZERO) == 0)
+		readahead_took(cm, cm->now_us - was.start_us, was.bop->part_len == 0);
 	if (was.kind == XFER_PUT && m->status == 0 && (m->flags & (IPC_F_ZERO | IPC_F_VERIFY)) == 0)
 		put_took(cm, cm->now_us - was.start_us);
 	xfer_free(cm, x); /* first: what follows may start transfers */
