@@ -160,10 +160,9 @@ detect(struct super *s, struct storetool *t, struct sizes_in *in, struct held *r
 	    .force = s->conf->force,
 	    .encrypt = s->conf->encrypt_arg != NULL};
 	looked = boot_us();
-	r = storetool_ask(t, DETECT_LIMIT_US, ret_error, "detect%s",
-	    has_cache_file(s->conf) ? " known" : "");
-	if (r < 0 ||
-	    (r = heed(s, t->answer, ret_held, ret_error)) < 0)
+	r = storetool_ask(
+	    t, DETECT_LIMIT_US, ret_error, "detect%s", has_cache_file(s->conf) ? " known" : "");
+	if (r < 0 || (r = heed(s, t->answer, ret_held, ret_error)) < 0)
 		return (r);
 	ret_held->looked_us = looked;
 	place_note(s, t->answer);
