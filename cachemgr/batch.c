@@ -196,7 +196,7 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 {
 	struct bop_queue *lists[2] = {&cm->dirty, &cm->uploading};
 	uint64_t valid[IPC_SUB_MAX / 64];
-	uint64_t from = 0;
+	uint64_t from = 0, to;
 
 	for (unsigned l = 0; l < 2; l++) {
 		struct bop *b = TAILQ_FIRST(lists[l]);
@@ -211,12 +211,12 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 			add_slot_rec(cm, c, b, valid);
 		}
 	}
-	for (uint64_t i = cm->npending > 0 ? cm->pend_lo : cm->pend_hi; i < cm->pend_hi; i++) {
-		if (zero_get(&cm->tab, i) != ZERO_PENDING)
-			continue;
-		for (from = i; i < cm->pend_hi && zero_get(&cm->tab, i) == ZERO_PENDING;)
-			i++;
-		add_zero(c, (uint32_t)from, (uint32_t)(i - from), true);
+	if (cm->npending > 0)
+		from = zero_next(cm, cm->pend_lo, cm->pend_hi, ZERO_PENDING);
+	while (cm->npending > 0 && from < cm->pend_hi) {
+		to = zero_pending_until(cm, from, cm->pend_hi);
+		add_zero(c, (uint32_t)from, (uint32_t)(to - from), true);
+		from = zero_next(cm, to, cm->pend_hi, ZERO_PENDING);
 	}
 	c->to_clean.n = c->to_drop.n = 0;
 	c->job.sync_first = true;

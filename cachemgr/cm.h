@@ -227,8 +227,8 @@ struct cachemgr {
 	bool pend_blocked;		/* no pending block can be deleted now */
 
 	/* survey */
-	bool survey_on, survey_sorted, survey_wanted;
-	uint64_t survey_retry_us;
+	bool survey_on, survey_sorted, survey_wanted, survey_moved;
+	uint64_t survey_retry_us, survey_unblock_us;
 	uint32_t *survey_put; /* open-addressed set: blocks PUT while it runs, + 1 */
 	uint32_t survey_put_n, survey_put_size;
 
@@ -368,10 +368,18 @@ bool landing_quiet(struct cachemgr *);
 void landing_note(struct cachemgr *, uint64_t first, uint64_t count);
 bool landing_possible(struct cachemgr *, uint64_t first, uint64_t count);
 
+/* ---- zeromap.c ---- */
+void zero_change(struct cachemgr *, uint32_t block, enum zero_state);
+void zero_change_range(struct cachemgr *, uint64_t block, uint64_t end, enum zero_state);
+/* The first block from there on that is written down as in that state (not UNKNOWN); end: none. */
+uint64_t zero_next(const struct cachemgr *, uint64_t block, uint64_t end, enum zero_state);
+/* The first block from there on that is not PENDING. */
+uint64_t zero_pending_until(const struct cachemgr *, uint64_t block, uint64_t end);
+void zero_recount(struct cachemgr *);
+
 /* ---- trim.c ---- */
 void delete_landing(struct cachemgr *, const struct del_batch *);
 void trim_handle(struct cachemgr *, const struct ipc_msg *);
-void zero_change(struct cachemgr *, uint32_t block, enum zero_state);
 void delete_run(struct cachemgr *);
 void delete_done(struct cachemgr *, struct del_batch *, const struct ipc_msg *);
 bool delete_covers(struct cachemgr *, uint32_t block);
@@ -425,6 +433,7 @@ void page_done(struct cachemgr *, const struct ipc_msg *);
 void page_forget_reads(struct cachemgr *);
 
 /* ---- survey.c ---- */
+void survey_unblock(struct cachemgr *);
 void survey_start(struct cachemgr *);
 void survey_listed(struct cachemgr *, const struct ipc_msg *);
 void survey_done(struct cachemgr *, int status);

@@ -179,7 +179,7 @@ commit_note_clean(struct cachemgr *cm, uint32_t slot)
 }
 
 void
-commit_note_zero(struct cachemgr *cm, uint32_t block, bool pending)
+commit_note_zero(struct cachemgr *cm, uint32_t block, uint32_t count, bool pending)
 {
 	struct commit *c = cm->commit;
 	struct zero_note *z = c->nzero > 0 ? &c->zero[c->nzero - 1] : NULL;
@@ -187,7 +187,7 @@ commit_note_zero(struct cachemgr *cm, uint32_t block, bool pending)
 	if (c->broken || INJECT_FAIL("mutate.d7-forget-trims"))
 		return;
 	if (z != NULL && z->pending == pending && z->block + z->count == block) {
-		z->count++;
+		z->count += count;
 		return;
 	}
 	if (c->nzero == c->zero_cap) {
@@ -202,7 +202,7 @@ commit_note_zero(struct cachemgr *cm, uint32_t block, bool pending)
 		c->zero = z;
 		c->zero_cap = cap;
 	}
-	c->zero[c->nzero++] = (struct zero_note){block, 1, pending};
+	c->zero[c->nzero++] = (struct zero_note){block, count, pending};
 	if (c->nzero > 65536)
 		c->wanted = true;
 }

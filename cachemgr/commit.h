@@ -37,7 +37,7 @@ void commit_forget_fe(struct cachemgr *); /* the frontend died: its flushes with
 
 void commit_note_dirty(struct cachemgr *, struct bop *);
 void commit_note_clean(struct cachemgr *, uint32_t slot);
-void commit_note_zero(struct cachemgr *, uint32_t block, bool pending);
+void commit_note_zero(struct cachemgr *, uint32_t block, uint32_t count, bool pending);
 /*
  * A slot's block was trimmed.  Its record must end in the same batch that says PENDING, even if an
  * upload holds the slot still: recovery takes a dirty slot for newer than a pending delete.

@@ -123,38 +123,6 @@ rebuild_table(struct cachemgr *cm)
 	atomic_store(cm->tab.gen, (atomic_load(cm->tab.gen) + 1) & ~(uint32_t)TABLE_REBUILDING);
 }
 
-static void
-rebuild_pending(struct cachemgr *cm)
-{
-	int fd = cm->shm->fd;
-	off_t base = (off_t)cm->shm->off[SHM_ZEROMAP];
-	off_t end = base + (off_t)((cm->shm->geo.nblocks + 31) / 32 * 8);
-	off_t at = base;
-	uint64_t present = 0;
-
-	/* Holes of the segment are blocks nobody ever touched. */
-	while (at < end && (at = lseek(fd, at, SEEK_DATA)) >= 0 && at < end) {
-		off_t stop = lseek(fd, at, SEEK_HOLE);
-
-		stop = stop < 0 || stop > end ? end : stop;
-		for (; at < stop; at += 8) {
-			uint64_t first = (uint64_t)(at - base) / 8 * 32;
-
-			for (uint64_t i = first; i < first + 32 && i < cm->shm->geo.nblocks; i++) {
-				enum zero_state z = zero_get(&cm->tab, i);
-
-				present += z == ZERO_PRESENT;
-				if (z != ZERO_PENDING)
-					continue;
-				if (cm->npending++ == 0)
-					cm->pend_lo = cm->pend_cursor = i;
-				cm->pend_hi = i + 1;
-			}
-		}
-	}
-	atomic_store(&cm->st->present_blocks, present);
-}
-
 /* The uploaders died with our predecessor: what is frozen was on its way, or may have been. */
 static void
 note_landings(struct cachemgr *cm)
@@ -193,7 +161,7 @@ rebuild_from_segment(struct cachemgr *cm)
 			evict_insert(cm, s);
 		}
 	}
-	rebuild_pending(cm);
+	zero_recount(cm);
 	if (cm->npending > 0)
 		landing_note(cm, cm->pend_lo, cm->pend_hi - cm->pend_lo);
 	log_info("took over from a dead cachemgr: dirty_blocks=%u deletes=%llu", dirty,

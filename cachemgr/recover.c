@@ -76,9 +76,9 @@ on_rec(void *ctx, const struct journal_rec *rec, uint64_t sequence, bool last)
 		f->dirty = false;
 		return (0);
 	case JREC_ZERO:
-		for (uint32_t i = 0; r->apply && i < rec->count; i++)
-			zero_change(
-			    r->cm, rec->block + i, rec->flags ? ZERO_PENDING : ZERO_UNKNOWN);
+		if (r->apply)
+			zero_change_range(r->cm, rec->block, (uint64_t)rec->block + rec->count,
+			    rec->flags ? ZERO_PENDING : ZERO_UNKNOWN);
 		return (0);
 	case JREC_DATA:
 		return (replay_payload(r, rec));

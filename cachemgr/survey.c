@@ -19,7 +19,8 @@
 #include "cachemgr/cm.h"
 #include "cachemgr/warm.h"
 
-#define RETRY_US 30000000
+#define RETRY_US   30000000
+#define UNBLOCK_US 100000
 
 void
 survey_start(struct cachemgr *cm)
@@ -86,6 +87,50 @@ was_put(const struct cachemgr *cm, uint32_t block)
 	    cm->survey_put_size > 0 && *put_place(cm->survey_put, cm->survey_put_size, block) != 0);
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return ((x > y) - (x < y));
+}
+
+/* A long run of pending blocks, of which the few that were PUT stay so. */
+static void
+absent_but_put(struct cachemgr *cm, uint64_t from, uint64_t to)
+{
+	uint32_t *put = calloc((size_t)cm->survey_put_n + 1, sizeof(*put)), n = 0;
+
+	if (put == NULL)
+		return; /* they are deleted, which is never wrong */
+	for (uint32_t i = 0; i < cm->survey_put_size; i++) {
+		uint64_t block = (uint64_t)cm->survey_put[i] - 1;
+
+		if (cm->survey_put[i] != 0 && block >= from && block < to)
+			put[n++] = (uint32_t)block;
+	}
+	qsort(put, n, sizeof(*put), by_number);
+	for (uint32_t i = 0; i < n; i++) {
+		zero_change_range(cm, from, put[i], ZERO_ABSENT);
+		from = (uint64_t)put[i] + 1;
+	}
+	zero_change_range(cm, from, to, ZERO_ABSENT);
+	free(put);
+}
+
+/* Pending blocks that are not in the listing need no delete, save those that were PUT meanwhile. */
+static void
+absent_run(struct cachemgr *cm, uint64_t from, uint64_t to)
+{
+	if (to - from > cm->survey_put_size) {
+		absent_but_put(cm, from, to);
+		return;
+	}
+	for (; from < to; from++)
+		if (!was_put(cm, (uint32_t)from))
+			zero_change(cm, (uint32_t)from, ZERO_ABSENT);
+}
+
 /* Blocks from..to-1 are not in the listing. */
 static void
 absent(struct cachemgr *cm, uint64_t from, uint64_t to)
@@ -98,9 +143,26 @@ absent(struct cachemgr *cm, uint64_t from, uint64_t to)
 		from = cm->pend_lo;
 	if (to > cm->pend_hi)
 		to = cm->pend_hi;
-	for (; from < to; from++)
-		if (zero_get(&cm->tab, from) == ZERO_PENDING && !was_put(cm, (uint32_t)from))
-			zero_change(cm, (uint32_t)from, ZERO_ABSENT);
+	while ((from = zero_next(cm, from, to, ZERO_PENDING)) < to) {
+		uint64_t run = zero_pending_until(cm, from, to);
+
+		absent_run(cm, from, run);
+		from = run;
+	}
+}
+
+/*
+ * Deletes may go on where the listing has been.  Not after each of its messages: looking for them
+ * takes a walk through the map.
+ */
+void
+survey_unblock(struct cachemgr *cm)
+{
+	if (!cm->survey_moved || cm->now_us < cm->survey_unblock_us)
+		return;
+	cm->survey_moved = false;
+	cm->survey_unblock_us = cm->now_us + UNBLOCK_US;
+	cm->pend_blocked = false;
 }
 
 static void
@@ -111,7 +173,7 @@ advance(struct cachemgr *cm, uint64_t to)
 	if (to <= from)
 		return;
 	absent(cm, from, to);
-	cm->pend_blocked = false;
+	cm->survey_moved = true;
 	/* After the map: whoever sees the new bound sees what was found below it. */
 	atomic_store(&cm->st->survey_next, to);
 }
@@ -134,7 +196,7 @@ survey_listed(struct cachemgr *cm, const struct ipc_msg *m)
 	/* These exist: not advance(), which would take the pending ones for absent. */
 	if (cm->survey_sorted && end > atomic_load(&cm->st->survey_next)) {
 		atomic_store(&cm->st->survey_next, end);
-		cm->pend_blocked = false;
+		cm->survey_moved = true;
 	}
 }
 

@@ -22,38 +22,6 @@
 #define BATCHES_MAX  16	  /* batches in flight */
 #define RETRY_US     1000000
 
-void
-zero_change(struct cachemgr *cm, uint32_t block, enum zero_state to)
-{
-	enum zero_state from = zero_get(&cm->tab, block);
-
-	if (from == to)
-		return;
-	if (from == ZERO_PENDING) {
-		MUST(cm->npending > 0);
-		cm->npending--;
-	}
-	if (to == ZERO_PENDING) {
-		cm->pend_blocked = false;
-		if (cm->npending++ == 0) {
-			cm->pend_since_us = cm->now_us;
-			cm->pend_lo = cm->pend_cursor = block;
-			cm->pend_hi = (uint64_t)block + 1;
-		}
-		if (block < cm->pend_lo)
-			cm->pend_lo = block;
-		if (block >= cm->pend_hi)
-			cm->pend_hi = (uint64_t)block + 1;
-	}
-	if (from == ZERO_PRESENT)
-		atomic_fetch_sub(&cm->st->present_blocks, 1);
-	if (to == ZERO_PRESENT)
-		atomic_fetch_add(&cm->st->present_blocks, 1);
-	zero_set(&cm->tab, block, to);
-	if (cm->commit != NULL && (from == ZERO_PENDING || to == ZERO_PENDING))
-		commit_note_zero(cm, block, to == ZERO_PENDING);
-}
-
 /* Give up what the block has in the cache; the map says zero already, or will at once. */
 static void
 drop_slots(struct cachemgr *cm, struct bop *b)
@@ -104,21 +72,25 @@ trim_block(struct cachemgr *cm, uint32_t block)
 	}
 }
 
-/* Blocks with nothing in the cache: whole words of the map at a time where it already says zero. */
+/*
+ * Blocks with nothing in the cache.  Where the listing has been, what is not PRESENT needs no
+ * delete; where it has not, all become PENDING, but for those that are known to be absent.
+ */
 static void
 trim_map(struct cachemgr *cm, uint64_t block, uint64_t end)
 {
-	while (block < end) {
-		if (!cm->shared && (block & 31) == 0 && end - block >= 32 &&
-		    atomic_load_explicit(&cm->tab.zero[block >> 5], memory_order_relaxed) ==
-			UINT64_C(0x5555555555555555)) {
-			block += 32;
-			continue;
-		}
-		if (zero_get(&cm->tab, block) != ZERO_PENDING &&
-		    (cm->shared || !zero_reads_zero(zero_get(&cm->tab, block))))
-			zero_change(cm, (uint32_t)block, ZERO_PENDING);
-		block++;
+	uint64_t listed = atomic_load(&cm->st->survey_next), next;
+
+	if (cm->shared) {
+		zero_change_range(cm, block, end, ZERO_PENDING);
+		return;
+	}
+	listed = listed < block ? block : listed < end ? listed : end;
+	while ((block = zero_next(cm, block, listed, ZERO_PRESENT)) < listed)
+		zero_change(cm, (uint32_t)block, ZERO_PENDING);
+	for (; block < end; block = next + 1) {
+		next = zero_next(cm, block, end, ZERO_ABSENT);
+		zero_change_range(cm, block, next, ZERO_PENDING);
 	}
 }
 
@@ -170,20 +142,6 @@ runs_left(const struct cachemgr *cm)
 	return (cm->delete_runs < limit ? limit - cm->delete_runs : 0);
 }
 
-/* Past whole words of the map in which nothing is PENDING (both bits set). */
-static uint64_t
-next_candidate(struct cachemgr *cm, uint64_t block)
-{
-	while ((block & 31) == 0 && block < cm->pend_hi) {
-		uint64_t w = atomic_load_explicit(&cm->tab.zero[block >> 5], memory_order_relaxed);
-
-		if ((w & (w >> 1) & UINT64_C(0x5555555555555555)) != 0)
-			break;
-		block += 32;
-	}
-	return (block);
-}
-
 /*
  * The next batch from the cursor on; NULL when the cursor has gone once round without finding one.
  * In rising order, which delete_covers() relies on: a batch never goes round the end.
@@ -192,19 +150,22 @@ static struct del_batch *
 gather(struct cachemgr *cm)
 {
 	struct del_batch *d = calloc(1, sizeof(*d) + BATCH_BLOCKS * sizeof(d->run[0]));
-	uint64_t start = cm->pend_cursor;
+	uint64_t start = cm->pend_cursor, hi = cm->pend_hi;
 	bool wrapped = false;
 
 	if (d == NULL)
 		return (NULL);
-	if (start < cm->pend_lo || start >= cm->pend_hi)
+	/* Not listed yet: deletable() would refuse each. */
+	if (cm->survey_on && hi > atomic_load(&cm->st->survey_next))
+		hi = atomic_load(&cm->st->survey_next);
+	if (start < cm->pend_lo || start >= hi)
 		start = cm->pend_cursor = cm->pend_lo;
 	while (d->nblocks < BATCH_BLOCKS && d->nruns < runs_left(cm)) {
-		uint64_t block = next_candidate(cm, cm->pend_cursor);
+		uint64_t block = zero_next(cm, cm->pend_cursor, hi, ZERO_PENDING);
 
 		if (wrapped && block >= start)
 			break;
-		if (block >= cm->pend_hi) {
+		if (block >= hi) {
 			if (d->nblocks > 0 || wrapped)
 				break;
 			wrapped = true;
@@ -263,6 +224,7 @@ delete_run(struct cachemgr *cm)
 	struct del_batch *d;
 	bool urgent = !STAILQ_EMPTY(&cm->barriers) || cm->npending >= BATCH_BLOCKS;
 
+	survey_unblock(cm);
 	if (cm->npending == 0 || cm->now_us < cm->pend_retry_us || cm->pend_blocked ||
 	    !lease_holds(cm) || landing_quiet(cm))
 		return;
