@@ -189,4 +189,15 @@ mem_is_zero(const void *mem, size_t len)
 	return (tail == 0);
 }
 
+/* The least block size, a power of two, with which a disk has no more than 2^32 - 1 blocks. */
+static inline uint64_t
+least_block(uint64_t size)
+{
+	uint64_t block = 512;
+
+	while (size / block > UINT32_MAX)
+		block *= 2;
+	return (block);
+}
+
 #endif

@@ -29,7 +29,7 @@ static int
 check_geometry(const struct conf *conf, char **ret_error)
 {
 	uint64_t block_size = conf->block_size != 0 ? conf->block_size : CONF_BLOCK_SIZE_NEW;
-	char size[32], block[32];
+	char size[32], block[32], larger[32];
 
 	if (IS_SET(size) && conf->block_size != 0 && conf->size % conf->block_size != 0)
 		FAIL(size, "%s is not a multiple of blockSize (%s)",
@@ -38,8 +38,9 @@ check_geometry(const struct conf *conf, char **ret_error)
 		FAIL(size, "%llu is not a multiple of 512", (unsigned long long)conf->size);
 	/* Without blockSize the bucket may know a larger one: then only what can never be. */
 	if (IS_SET(size) && conf->block_size != 0 && conf->size / block_size > BLOCKS_MAX)
-		FAIL(size, "%s in blocks of %s is more than 2^32 - 1 blocks (a larger blockSize)",
-		    conf_text_size(conf->size, size), conf_text_size(block_size, block));
+		FAIL(size, "%s in blocks of %s is more than 2^32 - 1 blocks (blockSize = %s or larger)",
+		    conf_text_size(conf->size, size), conf_text_size(block_size, block),
+		    conf_text_size(least_block(conf->size), larger));
 	if (conf->no_auto_detect && !IS_SET(size))
 		FAIL(noAutoDetect, "needs size (size = 100g)");
 	if (conf->block_hash_prefix && conf->prefix != NULL && strlen(conf->prefix) > 891)

@@ -67,7 +67,7 @@ differs(const char *key, uint64_t conf, uint64_t found, char *error, size_t len)
 static int
 check(uint64_t size, uint64_t block, bool encrypt, char *error, size_t len)
 {
-	char a[32], b[32];
+	char a[32], b[32], c[32];
 
 	if (!is_pow2(block) || block < BLOCK_MIN || block > BLOCK_MAX)
 		(void)snprintf(error, len, "blockSize = %s: must be a power of two from 512 to 1g",
@@ -77,9 +77,8 @@ check(uint64_t size, uint64_t block, bool encrypt, char *error, size_t len)
 		    text_of(size, a), text_of(block, b));
 	else if (size / block > UINT32_MAX)
 		(void)snprintf(error, len,
-		    "size = %s needs more than 2^32 - 1 blocks of %s: a larger "
-		    "blockSize is needed",
-		    text_of(size, a), text_of(block, b));
+		    "size = %s needs more than 2^32 - 1 blocks of %s: set blockSize = %s or larger",
+		    text_of(size, a), text_of(block, b), text_of(least_block(size), c));
 	else if (encrypt && block % 16 != 0)
 		(void)snprintf(error, len, "blockSize = %s cannot be encrypted", text_of(block, a));
 	else

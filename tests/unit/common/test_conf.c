@@ -125,7 +125,7 @@ static const struct {
 	"t.conf:3: size: 10000k is not a multiple of blockSize (1m)"},
     {"bucket = abc\nsize = 1000\n", "t.conf:2: size: 1000 is not a multiple of 512"},
     {"bucket = abc\nblockSize = 4k\nsize = 16t\n",
-	"t.conf:3: size: 16t in blocks of 4k is more than 2^32 - 1 blocks (a larger blockSize)"},
+	"t.conf:3: size: 16t in blocks of 4k is more than 2^32 - 1 blocks (blockSize = 8k or larger)"},
     {"bucket = abc\nnoAutoDetect\n", "t.conf:2: noAutoDetect: needs size (size = 100g)"},
     {"bucket = abc\nsharedDiskMode\nblockCacheFile = /c\n",
 	"t.conf:3: blockCacheFile: contradicts sharedDiskMode (which caches nothing)"},
