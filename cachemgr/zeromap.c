@@ -25,7 +25,8 @@ word_at(const struct cachemgr *cm, uint64_t block)
 
 /* `count` blocks from `block` on leave one state for another: all but the map itself. */
 static void
-account(struct cachemgr *cm, uint64_t block, uint32_t count, enum zero_state from, enum zero_state to)
+account(
+    struct cachemgr *cm, uint64_t block, uint32_t count, enum zero_state from, enum zero_state to)
 {
 	if (from == ZERO_PENDING) {
 		MUST(cm->npending >= count);

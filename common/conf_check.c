@@ -38,7 +38,8 @@ check_geometry(const struct conf *conf, char **ret_error)
 		FAIL(size, "%llu is not a multiple of 512", (unsigned long long)conf->size);
 	/* Without blockSize the bucket may know a larger one: then only what can never be. */
 	if (IS_SET(size) && conf->block_size != 0 && conf->size / block_size > BLOCKS_MAX)
-		FAIL(size, "%s in blocks of %s is more than 2^32 - 1 blocks (blockSize = %s or larger)",
+		FAIL(size,
+		    "%s in blocks of %s is more than 2^32 - 1 blocks (blockSize = %s or larger)",
 		    conf_text_size(conf->size, size), conf_text_size(block_size, block),
 		    conf_text_size(least_block(conf->size), larger));
 	if (conf->no_auto_detect && !IS_SET(size))

@@ -15,6 +15,7 @@
 #include "tests/server/fault.h"
 #include "tests/server/help.h"
 #include "tests/server/store.h"
+#include "tests/server/synthetic.h"
 #include "tests/server/text.h"
 
 struct options opt = {.admin_port = -1,
@@ -52,6 +53,7 @@ enum {
 	O_TLS_KEY,
 	O_MAX_SKEW,
 	O_DIE,
+	O_SYNTHETIC,
 	O_HELP,
 };
 
@@ -82,6 +84,7 @@ static const struct option table[] = {
     {"tls-key", required_argument, NULL, O_TLS_KEY},
     {"max-skew", required_argument, NULL, O_MAX_SKEW},
     {"die-with-parent", no_argument, NULL, O_DIE},
+    {"synthetic-blocks", required_argument, NULL, O_SYNTHETIC},
     {"help", no_argument, NULL, O_HELP},
     {NULL, 0, NULL, 0},
 };
@@ -253,6 +256,10 @@ parse_store(int c, struct later *buckets, struct later *faults)
 		break;
 	case O_MAX_SKEW:
 		opt.max_skew_s = (int)number("--max-skew", optarg, 1000000000);
+		break;
+	case O_SYNTHETIC:
+		if (synthetic_set(optarg) < 0)
+			usage("--synthetic-blocks", "not N[:STEP[:BYTES[:PREFIX]]]");
 		break;
 	case O_DIE:
 		opt.die_with_parent = true;

@@ -14,6 +14,7 @@
 
 #include "tests/server/cond.h"
 #include "tests/server/store_dir.h"
+#include "tests/server/synthetic.h"
 #include "tests/server/text.h"
 
 #define SHARDS 64
@@ -152,6 +153,8 @@ get(struct bucket *b, const char *key, bool previous)
 	e = *find(s, hash, key);
 	if (e != NULL)
 		o = previous ? e->object->previous : e->object;
+	else if (!previous)
+		o = synthetic_get(key);
 	if (o != NULL)
 		object_ref(o);
 	pthread_mutex_unlock(&s->lock);
@@ -171,16 +174,16 @@ store_get_previous(struct bucket *b, const char *key)
 }
 
 static int
-check_cond(const struct store_cond *c, const struct entry *e)
+check_cond(const struct store_cond *c, const struct object *o)
 {
 	if (c == NULL)
 		return (0);
-	if (c->none_match_any && e != NULL)
+	if (c->none_match_any && o != NULL)
 		return (-EEXIST);
 	if (c->if_match != NULL) {
-		if (e == NULL)
+		if (o == NULL)
 			return (-ENOENT);
-		if (!cond_etag_in(c->if_match, e->object->etag))
+		if (!cond_etag_in(c->if_match, o->etag))
 			return (-EEXIST);
 	}
 	return (0);
@@ -201,10 +204,11 @@ store_put(struct bucket *b, const char *key, struct object *o, const struct stor
 	pthread_mutex_lock(&s->lock);
 	e = *find(s, hash, key);
 	if (r == 0)
-		r = check_cond(cond, e);
+		r = check_cond(cond, e != NULL ? e->object : synthetic_get(key));
 	if (r == 0 && store.dir != NULL)
 		r = store_dir_commit(store.dir, b->name, key, o);
 	if (r == 0) {
+		synthetic_delete(key);
 		if (e == NULL)
 			e = insert(b, s, hash, key);
 		old = e->object;
@@ -238,7 +242,9 @@ store_delete(struct bucket *b, const char *key, const struct store_cond *cond)
 	pthread_mutex_lock(&s->lock);
 	link = find(s, hash, key);
 	e = *link;
-	r = check_cond(cond, e);
+	r = check_cond(cond, e != NULL ? e->object : synthetic_get(key));
+	if (r == 0)
+		synthetic_delete(key);
 	if (r == 0 && e != NULL && store.dir != NULL)
 		r = store_dir_remove(store.dir, b->name, key);
 	if (r == 0 && e != NULL) {
@@ -264,7 +270,7 @@ store_next(struct bucket *b, const char *from, bool inclusive)
 {
 	size_t len = strlen(from) + 1;
 	struct entry *probe = xcalloc(1, sizeof(*probe) + len), *e;
-	char *key = NULL;
+	char *key = NULL, *other = synthetic_next(from, inclusive);
 
 	memcpy(probe->key, from, len);
 	pthread_rwlock_rdlock(&b->tree_lock);
@@ -275,7 +281,12 @@ store_next(struct bucket *b, const char *from, bool inclusive)
 		key = xstrdup(e->key);
 	pthread_rwlock_unlock(&b->tree_lock);
 	free(probe);
-	return (key);
+	if (other == NULL || (key != NULL && strcmp(key, other) <= 0)) {
+		free(other);
+		return (key);
+	}
+	free(key);
+	return (other);
 }
 
 /* The rules for names of general purpose buckets, as far as they matter for URLs and files. */
