@@ -193,6 +193,7 @@ struct cachemgr {
 	struct expire *expire; /* NULL: clean blocks stay until room is needed */
 	struct readahead *ra;
 	struct commit *commit;	 /* NULL with a memory cache */
+	struct huge *huge;	 /* huge.c; NULL with a cache file */
 	struct landing *landing; /* landing.c */
 	uint32_t nlanding, landing_room;
 	uint64_t quiet_until_us; /* nothing of blocks is asked of the store before */
@@ -285,6 +286,10 @@ cm_head(struct cachemgr *cm, uint32_t slot)
 int bytes_copy_valid(struct cachemgr *, uint32_t from, uint32_t to); /* and the valid map */
 int bytes_fill_missing(struct cachemgr *, uint32_t from, uint32_t to);
 int bytes_zero_sub(struct cachemgr *, uint32_t slot, uint32_t sub);
+
+/* ---- huge.c: huge pages for the cache in memory ---- */
+void huge_open(struct cachemgr *);
+void huge_used(struct cachemgr *, uint32_t slot);
 
 /* ---- check.c ---- */
 void slots_check(struct cachemgr *); /* panics when a slot is not accounted for */

@@ -181,6 +181,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	if ((first && cf.unclean) || atomic_load(&cm->st->unclean) != 0)
 		landing_await(cm);
 	slots_open(cm);
+	huge_open(cm);
 	lease_open(cm);
 	cm->shared = env->conf->shared_disk_mode;
 	cm->sync = env->conf->cache_sync || cm->shared;

@@ -79,6 +79,7 @@ slot_alloc(struct cachemgr *cm)
 		}
 	}
 	count_used(cm);
+	huge_used(cm, slot);
 	warm_strike(cm, slot);
 	return (slot);
 }

@@ -13,6 +13,7 @@
 
 #include "common/blockmath.h"
 #include "common/conf.h"
+#include "common/hugemap.h"
 #include "common/log.h"
 #include "common/role.h"
 
@@ -24,7 +25,7 @@ static int
 map_cache(struct volume *v, const struct shm *shm)
 {
 	struct stat st;
-	int seals, prot = PROT_READ;
+	int seals, prot = PROT_READ, r;
 	void *p;
 
 	v->map_len = shm_slot_off(shm, shm->geo.nslots);
@@ -36,9 +37,14 @@ map_cache(struct volume *v, const struct shm *shm)
 	seals = fcntl(v->cache_fd, F_GET_SEALS);
 	if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
 		prot |= PROT_WRITE;
-	p = mmap(NULL, v->map_len, prot, MAP_SHARED | MAP_NORESERVE, v->cache_fd, 0);
-	if (p == MAP_FAILED)
-		return (-errno);
+	if ((prot & PROT_WRITE) != 0) {
+		if ((r = hugemap(v->cache_fd, v->map_len, prot, &p)) < 0)
+			return (r);
+	} else {
+		p = mmap(NULL, v->map_len, prot, MAP_SHARED | MAP_NORESERVE, v->cache_fd, 0);
+		if (p == MAP_FAILED)
+			return (-errno);
+	}
 	v->map = p;
 	v->memory = (prot & PROT_WRITE) != 0 ? p : NULL;
 	p = mmap(NULL, FE_MAX_IO, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
