@@ -173,6 +173,8 @@ bop_set_dirty(struct cachemgr *cm, struct bop *b)
 		return;
 	b->on_dirty = 1;
 	b->dirty_us = cm->now_us;
+	b->dirty_wseq = atomic_load(&cm_slot(cm, b->cur)->wseq);
+	b->calm = 0;
 	b->dirty_id = cm->barrier;
 	b->dirty_acked = atomic_load(&cm->st->acked_seq);
 	TAILQ_INSERT_TAIL(&cm->dirty, b, dirty);

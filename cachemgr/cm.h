@@ -81,6 +81,8 @@ struct bop {
 	uint64_t dirty_us;    /* when cur became dirty; monotonic */
 	uint64_t check_us;    /* when to see whether it still is being written */
 	uint32_t seen_wseq;   /* wseq of cur at the last such look */
+	uint32_t dirty_wseq;  /* and when it became dirty */
+	uint32_t calm;	      /* looks in a row that saw no write */
 	uint64_t dirty_id;    /* cm.barrier at that time */
 	uint64_t dirty_acked; /* state.acked_seq at that time */
 	uint64_t up_dirty_us, up_dirty_id, up_acked; /* the same, of up_slot */

@@ -22,6 +22,8 @@
 
 #define RETRY_US    1000000
 #define GATHER	    20	   /* write delays that a block in constant use may wait */
+#define PAUSES	    8	   /* of its own mean pause: a block is at rest after so many */
+#define CALM_MOST   4	   /* write delays that a block at rest has to be so, at most */
 #define RATE_WINDOW 200000 /* us over which the upload rate is measured */
 
 static bool
@@ -246,18 +248,27 @@ urgent(struct cachemgr *cm)
 /*
  * A block that was written since the last look will be written again: uploading it now would send the
  * same block many times, and every writer meanwhile would have to be given a copy.  It waits until a
- * whole write delay has passed without a write, but not for more than GATHER of them, nor beyond
- * maxDirtyAge.
+ * whole write delay has passed without a write.  A quarter of a second is only a pause to a block that
+ * is written ten times a second at random, so one that was written repeatedly has to be calm for PAUSES
+ * times the mean time between its writes, up to CALM_MOST delays.  All of that for not more than GATHER
+ * delays, nor beyond maxDirtyAge.
  */
 static bool
 still_written(struct cachemgr *cm, struct bop *b)
 {
-	uint64_t limit = GATHER * cm->write_delay_us;
+	uint64_t limit = GATHER * cm->write_delay_us, age = cm->now_us - b->dirty_us, calm_us;
+	uint32_t wseq = atomic_load(&cm_slot(cm, b->cur)->wseq), writes = wseq - b->dirty_wseq;
 
 	if (limit > cm->max_dirty_age_us)
 		limit = cm->max_dirty_age_us;
-	return (atomic_load(&cm_slot(cm, b->cur)->wseq) != b->seen_wseq &&
-		cm->now_us + cm->write_delay_us < b->dirty_us + limit);
+	if (age + cm->write_delay_us >= limit)
+		return (false);
+	b->calm = wseq == b->seen_wseq ? b->calm + 1 : 0;
+	if (b->calm == 0)
+		return (true);
+	calm_us = b->calm * cm->write_delay_us;
+	return (writes >= 2 && age > calm_us && b->calm < CALM_MOST &&
+		calm_us < PAUSES * (age - calm_us) / writes);
 }
 
 static bool
