@@ -8,8 +8,8 @@
 int
 hugemap(int fd, size_t len, int prot, void **ret_map)
 {
-	char *area = mmap(NULL, len + HUGE_BYTES, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *area = mmap(
+	    NULL, len + HUGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	size_t skip;
 	int error;
 
