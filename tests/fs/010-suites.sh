@@ -5,11 +5,13 @@
 #
 #	filex		as fsx: several files, every byte compared with a model
 #	calls		as pjdfstest: what each call on names must answer, to whom
+#	generic		as the generic group of xfstests: holes, shifts, mixes, clones, a log that is replayed
 #	treeload	as fsstress: many processes change one tree; each result, and the tree in the end
 #
 # All at the same time, with sync and fstrim between; then everything once more from the bucket.
 
 . "$(dirname "$0")/pair.sh"
+. "$(dirname "$0")/generic.sh"
 files=$([ "$long" ] && echo 4 || echo 2)
 file_operations=$([ "$long" ] && echo 20000 || echo 400)
 processes=$([ "$long" ] && echo 10 || echo 6)
@@ -50,6 +52,8 @@ housekeeping() {
 	done
 }
 
+in_generic() { generic_cases "$type" "$long" >generic 2>&1; }
+
 list() {
 	local i
 	for ((i = 0; i < files; i++)); do cmp "model.$i" "fs/file.$i" || return 1; done
@@ -67,6 +71,9 @@ suites() {
 	same log "$type: treeload: the same results ($(wc -l <disk/log), $(grep -c ' = [0-9]' disk/log) without error)"
 	[ ! -e plain/unclean ] && [ ! -e disk/unclean ]
 	ok $? "$type: sync and fstrim"
+	on_both in_generic
+	ok $? "$type: generic"
+	same generic "$type: generic: the same output ($(wc -l <disk/generic) lines)"
 	on_both list
 	ok $? "$type: list"
 	same list "$type: the same names, modes, links, sizes, contents, attributes ($(wc -l <disk/list))"
