@@ -35,6 +35,8 @@ struct super { /* decoded */
 	uint64_t nblocks;
 	uint8_t identity[16], name_hash[32];
 	char name[NAME_MAX_LEN];
+	uint64_t last_sequence;
+	uint32_t last_crc;
 };
 
 __attribute__((format(printf, 4, 5))) static int
@@ -83,8 +85,8 @@ super_encode(const struct super *s, uint8_t out[SUPER_BYTES])
 {
 	uint32_t w[6] = {htole32(s->version), htole32(s->block_size), htole32(s->nslots),
 	    htole32(s->token), htole32(s->state)};
-	uint64_t n = htole64(s->nblocks);
-	uint32_t crc;
+	uint64_t n = htole64(s->nblocks), last = htole64(s->last_sequence);
+	uint32_t crc, last_crc = htole32(s->last_crc);
 
 	memset(out, 0, SUPER_BYTES);
 	memcpy(out, "S3BCACHE", 8);
@@ -95,6 +97,8 @@ super_encode(const struct super *s, uint8_t out[SUPER_BYTES])
 	memcpy(out + 48, s->identity, 16);
 	memcpy(out + 64, s->name_hash, 32);
 	memcpy(out + 96, s->name, NAME_MAX_LEN);
+	memcpy(out + 496, &last, 8);
+	memcpy(out + 504, &last_crc, 4);
 	crc = htole32(crc32_of(0, out, SUPER_BYTES - 4));
 	memcpy(out + SUPER_BYTES - 4, &crc, 4);
 }
@@ -121,6 +125,10 @@ super_decode(const uint8_t in[SUPER_BYTES], struct super *s)
 	memcpy(s->name_hash, in + 64, 32);
 	memcpy(s->name, in + 96, NAME_MAX_LEN);
 	s->name[NAME_MAX_LEN - 1] = '\0';
+	memcpy(&s->last_sequence, in + 496, 8);
+	memcpy(&s->last_crc, in + 504, 4);
+	s->last_sequence = le64toh(s->last_sequence);
+	s->last_crc = le32toh(s->last_crc);
 	return (true);
 }
 
@@ -137,6 +145,10 @@ super_write(const struct cachefile *cf, const struct conf *c, const struct shm *
 	uint8_t buf[SUPER_BYTES];
 	int error;
 
+	if (state == CACHEFILE_CLEAN || state == CACHEFILE_ENDED) {
+		s.last_sequence = cf->last_sequence;
+		s.last_crc = cf->last_crc;
+	}
 	memcpy(s.identity, cf->identity, sizeof(s.identity));
 	boot_id(s.boot);
 	disk_name(c, s.name, s.name_hash);
@@ -192,11 +204,35 @@ format_file(
 	arc4random_buf(cf->identity, sizeof(cf->identity));
 	cf->fresh = true;
 	cf->token = 0;
+	cf->last_sequence = 0;
 	if ((error = clear_journal(cf->fd, shm)) < 0 ||
 	    (error = super_write(cf, c, shm, 0, CACHEFILE_CLEAN)) < 0)
 		return (refuse(why, why_len, error, "cannot write the cache file %s: %s",
 		    c->cache_file, strerror(-error)));
 	return (0);
+}
+
+/* All its slots' bytes are there, or what is missing would be found out one block at a time. */
+static int
+check_length(struct cachefile *cf, const struct super *s, const struct conf *c,
+    const struct shm *shm, char *why, size_t why_len)
+{
+	uint64_t want = shm->geo.data_off + ((uint64_t)shm->geo.nslots << shm->block_shift);
+	struct stat st;
+
+	if (fstat(cf->fd, &st) < 0)
+		return (refuse(why, why_len, -errno, "%s: %s", c->cache_file, strerror(errno)));
+	if ((uint64_t)st.st_size >= want)
+		return (0);
+	if (s->state == CACHEFILE_CLEAN) {
+		log_warn("the cache file has been cut off: making it anew");
+		return (format_file(cf, c, shm, why, why_len));
+	}
+	return (refuse(why, why_len, -EUCLEAN,
+	    "%s: the cache file has been cut off (%llu of %llu bytes are there), and may hold "
+	    "changes that are not in the bucket: bring it back whole, or start "
+	    "--dirty=set-aside to keep it under another name and go on without it",
+	    c->cache_file, (unsigned long long)st.st_size, (unsigned long long)want));
 }
 
 /* An existing file: is it this disk's, and does its shape fit? */
@@ -227,7 +263,9 @@ check_super(struct cachefile *cf, const struct super *s, const struct conf *c,
 	    s->nslots == shm->geo.nslots) {
 		memcpy(cf->identity, s->identity, sizeof(cf->identity));
 		cf->token = s->token;
-		return (0);
+		cf->last_sequence = s->last_sequence;
+		cf->last_crc = s->last_crc;
+		return (check_length(cf, s, c, shm, why, why_len));
 	}
 	if (s->state != CACHEFILE_CLEAN)
 		return (refuse(why, why_len, -EINVAL,

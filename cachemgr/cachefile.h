@@ -18,6 +18,8 @@
  *	 48 16  identity of the file, random
  *	 64 32  SHA-256 of the disk's name (bucket and prefix, or directory)
  *	 96 ..  the name as text, NUL-terminated, cut at 400 bytes: for messages
+ *	496  8  sequence of the last batch of the journal, 0 = not known; after an ordered end only
+ *	504  4  and its CRC-32 field
  *	508  4  CRC-32 of bytes 0..507
  */
 #ifndef S3B_CACHEMGR_CACHEFILE_H
@@ -45,6 +47,9 @@ struct cachefile {
 	uint32_t token; /* as found in the superblock */
 	bool synced; /* nothing that was written to it can have been lost: it was ended well */
 	uint8_t identity[16];
+	/* The last batch of the journal: as found, after an ordered end; and for cachefile_mark(). */
+	uint64_t last_sequence;
+	uint32_t last_crc;
 };
 
 /*

@@ -111,7 +111,8 @@ stay_broken(struct cachemgr *cm, struct commit *c)
 	c->voided = atomic_load(&cm->st->cache_broken) == 2;
 	c->wanted = true;
 	void_announce(cm); /* it may have died before it said so */
-	if (!c->voided && recover_journal(cm, c->half_bytes, &c->pos, c->rec_dirty, false) < 0)
+	if (!c->voided &&
+	    recover_journal(cm, &c->file, c->half_bytes, &c->pos, c->rec_dirty, false) < 0)
 		memset(c->rec_dirty, REC_DIRTY, cm->shm->geo.nslots); /* for all we know */
 }
 
@@ -136,9 +137,9 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 		stay_broken(cm, c);
 		return (-pthread_create(&c->thread, NULL, commit_thread, cm));
 	}
-	error = file->fresh
-		    ? -ENOENT
-		    : recover_journal(cm, c->half_bytes, &c->pos, c->rec_dirty, fresh_segment);
+	error = file->fresh ? -ENOENT
+			    : recover_journal(
+				  cm, file, c->half_bytes, &c->pos, c->rec_dirty, fresh_segment);
 	if (error == -ENOENT && file->fresh)
 		error = start_journal(cm, c);
 	if (error < 0)
@@ -407,7 +408,11 @@ final_done(struct cachemgr *cm)
 {
 	struct commit *c = cm->commit;
 	bool clean = cm->ndirty == 0 && cm->npending == 0;
-	int error = cachefile_mark(&c->file, cm->env->conf, cm->shm,
+	int error;
+
+	c->file.last_sequence = c->pos.sequence;
+	c->file.last_crc = c->pos.crc;
+	error = cachefile_mark(&c->file, cm->env->conf, cm->shm,
 	    clean ? 0 : atomic_load(&cm->st->token), clean ? CACHEFILE_CLEAN : CACHEFILE_ENDED);
 
 	c->final = c->final_running = false;

@@ -266,6 +266,59 @@ follows(const struct batch *b, const struct batch *next)
 		(next->before == b->crc || INJECT_FAIL("mutate.d4-any-predecessor")));
 }
 
+/* Sectors that begin as a batch does, looked at in pieces. */
+#define PIECE 65536u
+
+/*
+ * Is there a valid batch at `from` or behind it, of this generation or a later one, that the journal has
+ * come to no more?  -EUCLEAN then.
+ */
+static int
+look_behind(
+    int fd, uint64_t off, uint64_t from, uint64_t bytes, uint64_t generation, uint64_t sequence)
+{
+	uint8_t *piece = malloc(PIECE);
+	struct batch b = {0};
+	int error = piece == NULL ? -ENOMEM : 0;
+
+	for (uint64_t at = from, n; error == 0 && at < bytes; at += n) {
+		n = bytes - at < PIECE ? bytes - at : PIECE;
+		error = pread_full(fd, piece, n, (off_t)(off + at));
+		for (uint64_t i = 0; error == 0 && i + HEAD <= n; i += JOURNAL_SECTOR) {
+			if (memcmp(piece + i, MAGIC, 8) != 0 || get64(piece + i + 8) < generation ||
+			    get64(piece + i + 16) <= sequence)
+				continue;
+			error = read_batch(fd, off + at + i, bytes - at - i, &b);
+			error = error == 0 ? -EUCLEAN : error == -ENOENT ? 0 : error;
+		}
+	}
+	free(b.buf);
+	free(piece);
+	return (error);
+}
+
+static bool
+is_forgiven(int error, const struct journal_visit *v)
+{
+	return (
+	    error == -EUCLEAN && (v->damage_is_end || INJECT_FAIL("mutate.d4-damage-is-the-end")));
+}
+
+/* Before its DATA is believed: is this the last one that there was? */
+static int
+check_end(int fd, uint64_t off, uint64_t at, uint64_t bytes, const struct batch *b,
+    const struct journal_visit *v)
+{
+	/* Later ones are no damage: the superblock may not have been written again since. */
+	bool is_there = b->sequence > v->last_sequence ||
+			(b->sequence == v->last_sequence && b->crc == v->last_crc);
+	int error = v->last_sequence != 0 && !is_there
+			? -EUCLEAN
+			: look_behind(fd, off, at, bytes, b->generation, b->sequence);
+
+	return (is_forgiven(error, v) ? 0 : error);
+}
+
 static int
 read_half(
     int fd, uint64_t off, uint64_t bytes, struct journal_pos *pos, const struct journal_visit *v)
@@ -290,6 +343,8 @@ read_half(
 		}
 		if (more == 0 && !follows(&b[cur], next))
 			more = -ENOENT;
+		if (more != 0 && (error = check_end(fd, off, at, bytes, &b[cur], v)) < 0)
+			goto out;
 		error = visit_batch(&b[cur], v, more != 0, &pos->last_has_data);
 		if (error < 0 || more != 0)
 			break;
@@ -327,6 +382,14 @@ journal_read(int fd, uint64_t off0, uint64_t half_bytes, struct journal_pos *ret
 		memset(ret_pos, 0, sizeof(*ret_pos));
 		ret_pos->half = half;
 		arc4random_buf(&ret_pos->writer, sizeof(ret_pos->writer));
+		/* A later half whose snapshot is damaged; one that was not finished has nothing behind it. */
+		if (!have[!half])
+			error = look_behind(fd, off0 + !half * half_bytes, JOURNAL_SECTOR,
+			    half_bytes, b[half].generation + 1, b[half].sequence);
+		if (is_forgiven(error, v))
+			error = 0;
+	}
+	if (error == 0) {
 		error = read_half(fd, off0 + half * half_bytes, half_bytes, ret_pos, v);
 	}
 	free(b[0].buf);

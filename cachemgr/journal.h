@@ -17,6 +17,11 @@
  * one behind it, of a time that never was, would be believed.  The writer makes two batches that
  * happen to say the same different.
  *
+ * Each batch is durable before the next is begun.  So a batch that is not valid, with a valid one of the
+ * same generation behind it, is not what a power cut leaves: it was damaged, and with it flushed data may
+ * be lost, or freed slots be taken for dirty ones.  Then nothing of the journal is believed.  Of a last
+ * batch that cannot be told, save where the superblock names it: after an end that was ordered.
+ *
  * Batch header, 64 bytes:
  *	 0  8  magic "S3BJRNL2"
  *	 8  8  generation	grows by one with every change of half
@@ -104,6 +109,9 @@ struct journal_pos {
 };
 
 struct journal_visit { /* called in the order in which things were recorded */
+	uint64_t last_sequence; /* a batch that must be there; 0: not known */
+	uint32_t last_crc;
+	bool damage_is_end; /* the user will have what lies before the damage */
 	void *ctx;
 	void (*reset)(void *ctx); /* a snapshot begins */
 	int (*rec)(void *ctx, const struct journal_rec *, uint64_t sequence, bool last);
@@ -111,7 +119,7 @@ struct journal_visit { /* called in the order in which things were recorded */
 
 /*
  * Read the half in force and visit its records; DATA records only of the last batch.  -ENOENT:
- * neither half has a valid snapshot.
+ * neither half has a valid snapshot.  -EUCLEAN: it is damaged; no DATA record has been visited then.
  */
 int journal_read(int fd, uint64_t off0, uint64_t half_bytes, struct journal_pos *ret_pos,
     const struct journal_visit *);

@@ -5,6 +5,7 @@
  * One thread does everything but the commit's I/O (commit.h).  It never waits for the network or for a
  * disk write of a batch; it sleeps in one place, on its bell.
  */
+#include <errno.h>
 #include <gcrypt.h>
 #include <string.h>
 
@@ -55,7 +56,14 @@ main(void)
 	(void)gcry_check_version(NULL);
 	(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);
 	(void)gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-	if ((r = cachemgr_open(&cm, &env)) < 0)
+	if ((r = cachemgr_open(&cm, &env)) == -EUCLEAN)
+		role_fail(&env,
+		    "%s: the journal of the cache file is damaged, so what of it is not in the "
+		    "bucket yet cannot be told: start --dirty=set-aside keeps the file under "
+		    "another name and goes on without it, start --dirty=upload uploads what lies "
+		    "before the damage, which may be old",
+		    env.conf->cache_file);
+	if (r < 0)
 		role_fail(&env, "the cache manager cannot start: %s", strerror(-r));
 	conf_forget(env.conf, CONF_CACHE);
 	if (atomic_load(&env.state->disk_state) == DISK_STARTING)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cachemgr/cachefile.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/journal.h"
 #include "common/cachelayout.h"
@@ -124,11 +125,16 @@ link_found(struct cachemgr *cm, struct found *found, uint32_t slot)
 }
 
 int
-recover_journal(struct cachemgr *cm, uint64_t half_bytes, struct journal_pos *ret_pos,
-    uint8_t *rec_dirty, bool apply)
+recover_journal(struct cachemgr *cm, const struct cachefile *file, uint64_t half_bytes,
+    struct journal_pos *ret_pos, uint8_t *rec_dirty, bool apply)
 {
 	struct recovery r = {.cm = cm, .apply = apply};
-	struct journal_visit v = {.ctx = &r, .reset = on_reset, .rec = on_rec};
+	struct journal_visit v = {.last_sequence = file->last_sequence,
+	    .last_crc = file->last_crc,
+	    .damage_is_end = atomic_load(&cm->st->dirty_welcome) != 0,
+	    .ctx = &r,
+	    .reset = on_reset,
+	    .rec = on_rec};
 	uint32_t n = cm->shm->geo.nslots, dirty = 0;
 	int error;
 

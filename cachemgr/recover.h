@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct cachefile;
 struct cachemgr;
 struct journal_pos;
 
@@ -19,7 +20,7 @@ struct journal_pos;
  * deletes go into the known-zero map.  Without it, the segment has outlived its cachemgr and knows
  * better.
  */
-int recover_journal(struct cachemgr *, uint64_t half_bytes, struct journal_pos *ret_pos,
-    uint8_t *rec_dirty, bool apply);
+int recover_journal(struct cachemgr *, const struct cachefile *, uint64_t half_bytes,
+    struct journal_pos *ret_pos, uint8_t *rec_dirty, bool apply);
 
 #endif

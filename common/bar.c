@@ -58,7 +58,7 @@ describe(char *buf, size_t len, const char *words, uint64_t done, uint64_t total
 	n = snprintf(buf, len, "%s %s of %s", words, bar_bytes(done, a), bar_bytes(total, c));
 	if (rate > 0 && done < total && n > 0 && (size_t)n < len)
 		(void)snprintf(buf + n, len - (size_t)n, ", %s/s, %s left", bar_bytes(rate, r),
-		    duration_text((uint64_t)(left_s * US_PER_S), t, sizeof(t)));
+		    duration_text(us_of_seconds(left_s), t, sizeof(t)));
 }
 
 static void

@@ -19,6 +19,13 @@
 #define US_PER_MS  UINT64_C(1000)
 #define US_PER_S   UINT64_C(1000000)
 
+/* Seconds that somebody else has said: below 0 is 0, and more than 30,000 years are no more. */
+static inline uint64_t
+us_of_seconds(double s)
+{
+	return (s > 0 ? s < 1e12 ? (uint64_t)(s * 1e6) : UINT64_C(1000000000000) * US_PER_S : 0);
+}
+
 uint64_t now_us(void);	/* CLOCK_MONOTONIC */
 uint64_t boot_us(void);	/* CLOCK_BOOTTIME: goes on while the machine sleeps; for leases */
 uint64_t wall_us(void);	/* CLOCK_REALTIME, since 1970; for humans, tokens and signatures */

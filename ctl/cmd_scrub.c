@@ -43,8 +43,8 @@ print_summary(json_t *r)
 	    json_is_true(json_object_get(r, "cancelled")) ? "cancelled; " : "",
 	    (unsigned long long)number(r, "doneBlocks"),
 	    (unsigned long long)number(r, "totalBlocks"), (unsigned long long)number(r, "read"),
-	    duration_text((uint64_t)(json_real_value(json_object_get(r, "seconds")) * US_PER_S), t,
-		sizeof(t)));
+	    duration_text(
+		us_of_seconds(json_real_value(json_object_get(r, "seconds"))), t, sizeof(t)));
 	if (bad == 0)
 		(void)printf("all good\n");
 	else

@@ -28,7 +28,7 @@ text(json_t *o, const char *key)
 static const char *
 seconds(double s, char buf[48])
 {
-	return (duration_text((uint64_t)(s * US_PER_S), buf, 48));
+	return (duration_text(us_of_seconds(s), buf, 48));
 }
 
 /* What to do about it, where that is always the same. */

@@ -23,7 +23,7 @@ units: $(unit_bin)
 # The end-to-end tests first: none of them is left over at the end, alone.
 check: deps
 	+$(Q)$(submake) all units
-	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(e2e) $(fs_tests) $(interop) $(unit_bin) $(fuzz_tests) tests/model/run.sh)
+	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(e2e) $(fs_tests) $(interop) $(unit_bin) $(fuzz_tests) $(hostile_tests) tests/model/run.sh)
 
 check-unit:
 	+$(Q)$(submake) all units

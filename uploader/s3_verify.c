@@ -50,7 +50,7 @@ s3_checksum_text(uint32_t crc, char ret_text[9])
 static bool
 has_checksum(const struct http_reply *r)
 {
-	return (strlen(r->crc32) == 8);
+	return (strlen(r->crc32) == 8 && !INJECT_FAIL("mutate.p1-no-checksum"));
 }
 
 static bool

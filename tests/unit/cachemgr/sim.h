@@ -67,6 +67,7 @@ static struct ipc_ring_end fe_out, fe_in, up_in, up_out;
 static int cache_fd = -1;
 static uint64_t next_req;
 static unsigned wrong;
+static bool sim_holds_puts;	   /* the bucket takes nothing, and answers everything else */
 static bool sim_faults = true;	   /* requests fail now and then */
 static bool sim_silent;		   /* where a peer lies on purpose, that is no news */
 static struct conf *sim_conf;	   /* for all worlds; NULL: each has its own */

@@ -110,6 +110,8 @@ up_answer(void)
 	if (nheld == 0)
 		return;
 	i = rnd(nheld);
+	if (sim_holds_puts && held[i].type == IPC_PUT)
+		return;
 	if ((held[i].flags & IPC_F_MORE) != 0 && held[i].type == IPC_DELETE) {
 		/* A run of a batch: done at once, answered with the last one. */
 		for (uint32_t k = 0; k < held[i].arg; k++)

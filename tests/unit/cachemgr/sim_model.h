@@ -21,6 +21,15 @@ struct sub {
 };
 static struct sub model[BLOCKS][NSUB];
 static uint32_t serial;
+#define SIM_OWNERS 65536u
+static uint32_t sim_owner[SIM_OWNERS]; /* block * NSUB + sub + 1 that a value was made for */
+
+static void
+owner_note(uint32_t block, uint32_t sub, uint32_t value)
+{
+	if (value != 0 && value < SIM_OWNERS)
+		sim_owner[value] = block * NSUB + sub + 1;
+}
 static uint32_t busy[BLOCKS]; /* operations that change this block and have not ended */
 
 static uint32_t
@@ -40,6 +49,7 @@ model_set(uint32_t block, uint32_t sub, uint32_t value)
 		s->acked = s->snap = 1;
 	}
 	s->h[s->n++] = value;
+	owner_note(block, sub, value);
 }
 
 static void
@@ -55,6 +65,7 @@ model_reset(uint32_t block, uint32_t sub, uint32_t value)
 
 	s->n = s->acked = s->snap = 1;
 	s->h[0] = value;
+	owner_note(block, sub, value);
 }
 
 static void

@@ -77,10 +77,13 @@ put(int fd, unsigned half, uint64_t at, uint64_t gen, uint64_t seq)
 	return (batch.len);
 }
 
+static bool damage_is_end;
+
 static int
 read_all(int fd, struct seen *s, struct journal_pos *pos)
 {
-	struct journal_visit v = {.ctx = s, .reset = on_reset, .rec = on_rec};
+	struct journal_visit v = {
+	    .damage_is_end = damage_is_end, .ctx = s, .reset = on_reset, .rec = on_rec};
 
 	memset(s, 0, sizeof(*s));
 	return (journal_read(fd, 0, HALF, pos, &v));
@@ -141,9 +144,12 @@ test_damage(int fd)
 	begin_with(false, 3);
 	(void)put(fd, 0, one + two, 5, 12);
 	flip(fd, (off_t)(one + 70));
-	is_int(read_all(fd, &s, &pos), 0, "a journal with a damaged batch is read up to it");
+	is_int(read_all(fd, &s, &pos), -EUCLEAN, "a damaged batch with others behind it: refused");
+	damage_is_end = true;
+	is_int(read_all(fd, &s, &pos), 0, "or, if that is wanted, the journal is read up to it");
 	is_int(s.slots, 1, "neither the damaged batch nor what follows it counts");
 	is_int(pos.sequence, 10, "the position is before it");
+	damage_is_end = false;
 	flip(fd, (off_t)(one + 70));
 	begin_with(false, 3);
 	last_crc = crc_two;
@@ -153,8 +159,11 @@ test_damage(int fd)
 	begin_with(false, 3);
 	last_crc = crc_two;
 	(void)put(fd, 0, one + two, 5, 13);
-	is_int(read_all(fd, &s, &pos), 0, "a gap in the sequence");
-	is_int(s.slots, 2, "ends the journal");
+	is_int(read_all(fd, &s, &pos), -EUCLEAN, "a gap in the sequence: something is lost");
+	damage_is_end = true;
+	is_int(read_all(fd, &s, &pos), 0, "read up to it, if that is wanted");
+	is_int(s.slots, 2, "it ends the journal");
+	damage_is_end = false;
 }
 
 /*
@@ -179,10 +188,13 @@ test_stale(int fd)
 	last_crc = crc_one;
 	writer++;
 	begin_with(false, 2); /* the same but for its writer */
+	damage_is_end = true; /* such a disk loses what was synced: that would be refused */
 	ok(put(fd, 0, one, 6, 31) == two && read_all(fd, &s, &pos) == 0,
 	    "a batch of another run in the place of a lost one");
 	is_int(s.slots, 2, "is not followed by what followed the lost one");
 	ok(pos.sequence == 31 && pos.end == one + two, "the position is before that");
+	damage_is_end = false;
+	is_int(read_all(fd, &s, &pos), -EUCLEAN, "and all of it is refused, unless it is wanted");
 }
 
 static void
