@@ -50,6 +50,19 @@ cm_reply_sup_msg(struct cachemgr *cm, const struct ipc_msg *m)
 	cm->sup_rung = true;
 }
 
+/*
+ * An uploader gone mad may have spoilt even what says that it is a ring.  There is none while we start
+ * (s3backerd ends them with our predecessor), and forget_uploads() empties the rings in any case.
+ */
+static int
+attach_to_uploader(struct ipc_ring *ring, uint32_t n, struct ipc_ring_end *ret_end)
+{
+	if (ipc_ring_attach(ring, n, ret_end) == 0)
+		return (0);
+	ipc_ring_init(ring, n);
+	return (ipc_ring_attach(ring, n, ret_end));
+}
+
 static int
 attach_rings(struct cachemgr *cm)
 {
@@ -61,8 +74,8 @@ attach_rings(struct cachemgr *cm)
 	r |= ipc_ring_attach(shm_ring(cm->shm, SHM_RING_SUP_CM, 0), n, &cm->sup.in);
 	r |= ipc_ring_attach(shm_ring(cm->shm, SHM_RING_CM_SUP, 0), n, &cm->sup.out);
 	for (uint32_t u = 0; u < cm->shm->geo.nuploaders; u++) {
-		r |= ipc_ring_attach(shm_ring(cm->shm, SHM_RINGS_CM_UP, u), n, &cm->up[u].out);
-		r |= ipc_ring_attach(shm_ring(cm->shm, SHM_RINGS_UP_CM, u), n, &cm->up[u].in);
+		r |= attach_to_uploader(shm_ring(cm->shm, SHM_RINGS_CM_UP, u), n, &cm->up[u].out);
+		r |= attach_to_uploader(shm_ring(cm->shm, SHM_RINGS_UP_CM, u), n, &cm->up[u].in);
 	}
 	return (r != 0 ? -EPROTO : 0);
 }

@@ -112,8 +112,13 @@ try_reopen(const struct role_env *env)
 {
 	char path[64];
 
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", env->fd[ROLE_FD_SHM]);
-	say("reopen", "segment", and_close(open(path, O_RDWR | O_CLOEXEC)));
+	if (env->fd[ROLE_FD_SHM] >= 0) {
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", env->fd[ROLE_FD_SHM]);
+		say("reopen", "segment", and_close(open(path, O_RDWR | O_CLOEXEC)));
+	} else { /* an uploader's: no descriptor, and what is read-only stays so */
+		say("segment", "turned-writable",
+		    mprotect(env->state, 4096, PROT_READ | PROT_WRITE));
+	}
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", env->fd[ROLE_FD_CACHE]);
 	say("reopen", "cache", and_close(open(path, O_RDWR | O_CLOEXEC)));
 }

@@ -1,20 +1,45 @@
 /* SPDX-License-Identifier: ISC */
 #include "ipc/bell.h"
 
-#include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/timeutil.h"
 
+/* ---- the semaphore -------------------------------------------------------------------------- */
+/*
+ * Of our own, because a peer gone mad can write into it: glibc ends the process that finds a sem_t in
+ * such a state.  Here any value is a count, and what the kernel answers does not matter.
+ */
+static void
+sem_up(_Atomic uint32_t *count)
+{
+	(void)atomic_fetch_add(count, 1);
+	(void)syscall(SYS_futex, count, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* Until it is up, a signal comes, or the deadline. */
+static void
+sem_down(_Atomic uint32_t *count, uint64_t deadline_us)
+{
+	struct timespec ts = {.tv_sec = (time_t)(deadline_us / US_PER_S),
+	    .tv_nsec = (long)(deadline_us % US_PER_S) * 1000};
+
+	if (atomic_load(count) == 0)
+		(void)syscall(SYS_futex, count, FUTEX_WAIT_BITSET, 0,
+		    deadline_us == UINT64_MAX ? NULL : &ts, NULL, FUTEX_BITSET_MATCH_ANY);
+	(void)atomic_exchange(count, 0);
+}
+
+/* ---- the bell ------------------------------------------------------------------------------- */
 int
 ipc_bell_init(struct ipc_bell *b, enum ipc_bell_kind kind)
 {
 	memset(b, 0, sizeof(*b));
 	b->kind = kind;
-	if (sem_init(&b->sem, 1, 0) < 0)
-		return (-errno);
 	return (0);
 }
 
@@ -30,10 +55,10 @@ ipc_bell_ring(struct ipc_bell *b, int efd)
 	(void)atomic_exchange(&b->rung, 1);
 	if (atomic_load(&b->asleep) == 0)
 		return;
-	if (b->kind == IPC_BELL_EVENTFD)
+	if (efd >= 0)
 		(void)!write(efd, &one, sizeof(one));
 	else
-		(void)sem_post(&b->sem);
+		sem_up(&b->sem);
 }
 
 void
@@ -56,13 +81,11 @@ ipc_bell_clear(struct ipc_bell *b, int efd)
 	uint64_t n;
 
 	atomic_store(&b->asleep, 0);
-	if (b->kind == IPC_BELL_EVENTFD) {
-		if (efd >= 0)
-			(void)!read(efd, &n, sizeof(n));
-	} else {
-		while (sem_trywait(&b->sem) == 0)
-			;
-	}
+	/* What kind it is we know ourselves. */
+	if (efd >= 0)
+		(void)!read(efd, &n, sizeof(n));
+	else
+		(void)atomic_exchange(&b->sem, 0);
 	atomic_store(&b->wake_us, 0);
 	/*
 	 * Last, so that a ring from now on is kept.  An exchange, because reading the ringer's 1 is
@@ -85,16 +108,8 @@ ipc_bell_may_sleep(struct ipc_bell *b, uint64_t deadline_us)
 void
 ipc_bell_wait(struct ipc_bell *b, uint64_t deadline_us)
 {
-	struct timespec ts;
-
 	if (!ipc_bell_may_sleep(b, deadline_us))
 		return;
-	if (deadline_us == UINT64_MAX) {
-		(void)sem_wait(&b->sem); /* EINTR: a signal is a reason to look */
-	} else {
-		ts.tv_sec = (time_t)(deadline_us / 1000000);
-		ts.tv_nsec = (long)(deadline_us % 1000000) * 1000;
-		(void)sem_clockwait(&b->sem, CLOCK_MONOTONIC, &ts);
-	}
+	sem_down(&b->sem, deadline_us); /* EINTR: a signal is a reason to look */
 	atomic_store(&b->asleep, 0);
 }

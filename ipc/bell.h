@@ -10,8 +10,8 @@
  *
  * and for everyone else: publish first, then ring.  Any other order loses a wake-up.
  *
- * Two kinds behind one interface.  A semaphore (sem_t, process-shared) for the roles whose only
- * sleep is the bell.  An eventfd for those that sleep in poll(2) or curl_multi_poll() as well,
+ * Two kinds behind one interface.  A semaphore (a futex, process-shared) for the roles whose
+ * only sleep is the bell.  An eventfd for those that sleep in poll(2) or curl_multi_poll() as well,
  *which no semaphore can join: the supervisor and the uploaders; its descriptor is handed over at
  *start. `asleep` spares the system call while the owner is awake: the owner sets it before its last
  *look at the count, the ringer counts first and then reads it, both sequentially consistent.
@@ -21,7 +21,6 @@
 #ifndef S3B_IPC_BELL_H
 #define S3B_IPC_BELL_H
 
-#include <semaphore.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -32,8 +31,8 @@ struct ipc_bell {
 	_Atomic uint64_t wake_us; /* owner: when it will look again by itself (monotonic us) */
 	uint32_t kind;		  /* supervisor, at creation: enum ipc_bell_kind */
 	uint32_t pad;
-	sem_t sem; /* anyone posts, owner waits */
-	uint8_t fill[8];
+	_Atomic uint32_t sem; /* anyone counts up, owner waits and clears */
+	uint8_t fill[36];
 };
 _Static_assert(sizeof(struct ipc_bell) == 64, "one line");
 

@@ -131,7 +131,7 @@ on_term(int sig)
 		int efd =
 		    p >= PROC_UPLOADER0 ? the_env->fd[ROLE_FD_UPBELL0 + p - PROC_UPLOADER0] : -1;
 
-		ipc_bell_ring(the_env->bell, efd); /* sem_post and write are signal-safe */
+		ipc_bell_ring(the_env->bell, efd); /* atomics and system calls: signal-safe */
 	}
 }
 
@@ -172,8 +172,12 @@ take_hello(struct role_env *env, const struct role_hello *h, const char *text, s
 		return (NULL);
 	if ((env->shm = calloc(1, sizeof(*env->shm))) == NULL)
 		return ("out of memory");
-	if (shm_attach(env->fd[ROLE_FD_SHM], env->shm) < 0 || env->proc >= shm_nprocs(env->shm))
+	if ((env->proc >= PROC_UPLOADER0
+		    ? shm_attach_uploader(env->fd[ROLE_FD_SHM], env->proc, env->shm)
+		    : shm_attach(env->fd[ROLE_FD_SHM], env->shm)) < 0 ||
+	    env->proc >= shm_nprocs(env->shm))
 		return ("the shared segment does not fit this program");
+	env->fd[ROLE_FD_SHM] = env->shm->fd;
 	env->me = shm_proc(env->shm, env->proc);
 	env->bell = shm_bell(env->shm, env->proc);
 	env->state = shm_state(env->shm);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -28,6 +29,7 @@ struct shm_header {
 _Static_assert(sizeof(struct shm_header) <= 4096, "one page");
 
 #define FUSE_INIT_BYTES 4096
+#define SHM_PAGE	4096 /* what one process writes and another may not shares none */
 
 static uint32_t
 pow2_above(uint64_t n)
@@ -70,10 +72,10 @@ lay_out(const struct shm_geometry *g, uint64_t off[SHM_NAREAS])
 	uint64_t ring = (ipc_ring_bytes(g->ring_msgs) + 4095) & ~UINT64_C(4095);
 	uint64_t nproc = PROC_UPLOADER0 + g->nuploaders;
 	uint64_t len[SHM_NAREAS] = {
-	    [SHM_PROCS] = nproc * sizeof(struct proc_slot),
-	    [SHM_BELLS] = nproc * sizeof(struct ipc_bell),
+	    [SHM_PROCS] = nproc * SHM_PAGE,
+	    [SHM_BELLS] = nproc * SHM_PAGE,
 	    [SHM_STATE] = sizeof(struct ipc_state),
-	    [SHM_COUNTERS] = nproc * 4096,
+	    [SHM_COUNTERS] = nproc * SHM_PAGE,
 	    [SHM_HAZARDS] = IPC_HAZ_LINES * sizeof(struct ipc_hazard),
 	    [SHM_RING_FE_CM] = ring,
 	    [SHM_RING_CM_FE] = ring,
@@ -196,33 +198,107 @@ shm_attach(int fd, struct shm *ret_shm)
 	return (0);
 }
 
+/* ---- what an uploader sees of it ----------------------------------------------------------- */
+static int
+map_writable(const struct shm *s, const void *at, uint64_t len, void *base)
+{
+	uint64_t off = (uint64_t)((const char *)at - (const char *)s->base);
+	void *p = mmap((char *)base + off, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+	    s->fd, (off_t)off);
+
+	return (p == MAP_FAILED ? -errno : 0);
+}
+
+/* What has it as a writer in ipc/README.md. */
+static int
+map_own(const struct shm *s, uint32_t proc, void *base)
+{
+	uint64_t ring =
+	    (ipc_ring_bytes(s->geo.ring_msgs) + SHM_PAGE - 1) & ~(SHM_PAGE - UINT64_C(1));
+	uint32_t u = proc - PROC_UPLOADER0;
+	int r;
+
+	if ((r = map_writable(s, shm_proc(s, proc), SHM_PAGE, base)) < 0 ||
+	    (r = map_writable(s, shm_bell(s, proc), SHM_PAGE, base)) < 0 ||
+	    (r = map_writable(s, shm_bell(s, PROC_CACHEMGR), SHM_PAGE, base)) < 0 ||
+	    (r = map_writable(s, shm_counters(s, proc), SHM_PAGE, base)) < 0 ||
+	    (r = map_writable(s, shm_ring(s, SHM_RINGS_CM_UP, u), SHM_PAGE, base)) < 0 ||
+	    (r = map_writable(s, shm_ring(s, SHM_RINGS_UP_CM, u), ring, base)) < 0)
+		return (r);
+	return (map_writable(s, shm_pool(s), SHM_PAGE, base));
+}
+
+int
+shm_attach_uploader(int fd, uint32_t proc, struct shm *ret_shm)
+{
+	char path[64];
+	struct shm s;
+	void *base;
+	int ro, r;
+
+	if ((r = shm_attach(fd, &s)) < 0)
+		return (r);
+	if (proc < PROC_UPLOADER0 || proc >= shm_nprocs(&s)) {
+		munmap(s.base, s.size);
+		return (-EPROTO);
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	if (ro < 0) { /* no /proc: as the others see it */
+		*ret_shm = s;
+		return (0);
+	}
+	/* Of a descriptor that cannot write, so that no mprotect(2) makes it writable later. */
+	base = mmap(NULL, s.size, PROT_READ, MAP_SHARED | MAP_NORESERVE, ro, 0);
+	r = base == MAP_FAILED ? -errno : map_own(&s, proc, base);
+	close(ro);
+	munmap(s.base, s.size);
+	if (r < 0) {
+		if (base != MAP_FAILED)
+			munmap(base, s.size);
+		return (r);
+	}
+	s.base = base;
+	close(s.fd);
+	s.fd = -1;
+	*ret_shm = s;
+	return (0);
+}
+
 void
 shm_detach(struct shm *s)
 {
 	if (s == NULL || s->base == NULL)
 		return;
 	munmap(s->base, s->size);
-	close(s->fd);
+	if (s->fd >= 0)
+		close(s->fd);
 	s->base = NULL;
 	s->fd = -1;
+}
+
+static void *
+row_of(const struct shm *s, enum shm_area a, uint32_t proc)
+{
+	return ((char *)shm_area(s, a) + (size_t)proc * SHM_PAGE);
 }
 
 struct proc_slot *
 shm_proc(const struct shm *s, uint32_t proc)
 {
-	return ((struct proc_slot *)shm_area(s, SHM_PROCS) + proc);
+	return (row_of(s, SHM_PROCS, proc));
 }
 
 struct ipc_bell *
 shm_bell(const struct shm *s, uint32_t proc)
 {
-	return ((struct ipc_bell *)shm_area(s, SHM_BELLS) + proc);
+	return (row_of(s, SHM_BELLS, proc));
 }
 
 struct counters *
 shm_counters(const struct shm *s, uint32_t proc)
 {
-	return ((struct counters *)((char *)shm_area(s, SHM_COUNTERS) + (size_t)proc * 4096));
+	return (row_of(s, SHM_COUNTERS, proc));
 }
 
 struct ipc_state *

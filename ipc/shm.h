@@ -50,10 +50,10 @@ struct shm_geometry {
 };
 
 enum shm_area {
-	SHM_PROCS,	/* struct proc_slot[2 + 1 + nuploaders] */
-	SHM_BELLS,	/* struct ipc_bell, same index */
+	SHM_PROCS,	/* struct proc_slot, a page for each process */
+	SHM_BELLS,	/* struct ipc_bell, likewise */
 	SHM_STATE,	/* struct ipc_state: what the disk is doing */
-	SHM_COUNTERS,	/* struct counters, one per process, same index */
+	SHM_COUNTERS,	/* struct counters, a page for each process */
 	SHM_HAZARDS,	/* struct ipc_hazard[IPC_HAZ_LINES] */
 	SHM_RING_FE_CM, /* frontend -> cachemgr */
 	SHM_RING_CM_FE,
@@ -84,6 +84,11 @@ int shm_plan(struct shm_geometry *, uint64_t nblocks, uint32_t block_size, uint3
     uint32_t nuploaders, uint32_t max_transfers);
 int shm_create(const struct shm_geometry *, struct shm *ret_shm);
 int shm_attach(int fd, struct shm *ret_shm); /* takes fd on success */
+/*
+ * As uploader `proc`: its own rows and rings, cachemgr's bell and what the pool shares may be written,
+ * everything else is read-only for good.  Takes and closes fd: ret_shm->fd is -1.
+ */
+int shm_attach_uploader(int fd, uint32_t proc, struct shm *ret_shm);
 void shm_detach(struct shm *);		     /* NULL-safe, idempotent */
 
 /* Process numbers: row in SHM_PROCS, SHM_BELLS and SHM_COUNTERS. */

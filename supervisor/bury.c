@@ -23,6 +23,7 @@
 #include "supervisor/helper.h"
 #include "supervisor/mirror.h"
 #include "supervisor/phase.h"
+#include "supervisor/set.h"
 #include "supervisor/spawn.h"
 #include "supervisor/super.h"
 #include "supervisor/usage.h"
@@ -277,6 +278,19 @@ bury_no_uploader_left(const struct super *s)
 	return (true);
 }
 
+/* Its row it could write, as all of it; what is ours and cachemgr's there must not be believed. */
+static void
+heal_row(const struct super *s, const struct role *r, struct proc_slot *p)
+{
+	if (r->proc < PROC_UPLOADER0)
+		return;
+	if (r->epoch != 0)
+		atomic_store(&p->epoch, r->epoch);
+	if (atomic_load(&p->buried_by) >= atomic_load(&p->epoch))
+		atomic_store(&p->buried_by, atomic_load(&p->epoch) - 1);
+	set_heal_pool(s);
+}
+
 static void
 role_died(struct super *s, struct role *r, int wait_status)
 {
@@ -292,6 +306,7 @@ role_died(struct super *s, struct role *r, int wait_status)
 	else
 		log_event(EVENT_DEATH, LEVEL_WARN, "%s", words);
 	r->pid = 0;
+	heal_row(s, r, p);
 	r->bury_epoch = atomic_load(&p->epoch);
 	atomic_store(&p->pid, 0);
 	atomic_store(&p->run, PROC_DEAD);

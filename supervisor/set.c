@@ -13,12 +13,15 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/timeutil.h"
 
 #include "supervisor/notify.h"
 #include "supervisor/super.h"
 #include "supervisor/vault.h"
 
 #include "supervisor/guard.h"
+
+#define POOL_LATEST_US (3600 * US_PER_S) /* what the pool waits for comes sooner */
 
 /* Where each key is and who needs it; names as in conf_keys.def. */
 enum {
@@ -93,6 +96,33 @@ set_publish(const struct super *s)
 	    &shm_state(&s->shm)->flush_to_bucket, s->conf->flush_to == CONF_FLUSH_TO_BUCKET);
 	publish_limit(&pool->up, s->conf->upload_limit_bps);
 	publish_limit(&pool->down, s->conf->download_limit_bps);
+}
+
+/*
+ * One that had gone mad may have left times there that never come, and a rate that is not ours.  What
+ * is plausible stays: the others go by it.
+ */
+void
+set_heal_pool(const struct super *s)
+{
+	struct ipc_pool *pool = shm_pool(&s->shm);
+	struct ipc_limit *limit[] = {&pool->up, &pool->down};
+	uint64_t latest = now_us() + POOL_LATEST_US;
+	struct ipc_outage *o = &pool->outage;
+
+	set_publish(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (atomic_load(&limit[i]->free_ns) / 1000 > latest)
+			atomic_store(&limit[i]->free_ns, 0);
+	if (atomic_load(&o->retry_us) > latest || atomic_load(&o->probe_us) > latest ||
+	    atomic_load(&o->first_us) > now_us() || atomic_load(&o->on) > 1) {
+		atomic_store(&o->retry_us, 0);
+		atomic_store(&o->first_us, 0);
+		atomic_store(&o->probe_us, 0);
+		atomic_store(&o->row, 0);
+		atomic_store(&o->on, 0);
+		atomic_fetch_add(&o->ended, 1);
+	}
 }
 
 static int

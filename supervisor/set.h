@@ -19,6 +19,7 @@ int	set_key(struct super *, const char *key, const char *value, struct ipc_msg *
 
 /* What of the configuration the segment knows: when it is made, and after a change. */
 void	set_publish(const struct super *);
+void	set_heal_pool(const struct super *);	/* when an uploader has died */
 
 /* A change made under the s3backerd before us; ours from now on. */
 int	set_again(struct super *, const char *assignment);

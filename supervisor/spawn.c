@@ -366,7 +366,7 @@ spawn_role(struct super *s, struct role *r)
 	atomic_store(&p->pid, (uint32_t)r->pid);
 	atomic_store(&p->started_us, r->started_us);
 	atomic_store(&p->run, PROC_STARTING);
-	atomic_fetch_add(&p->epoch, 1);
+	r->epoch = atomic_fetch_add(&p->epoch, 1) + 1;
 	/* One that died at once shows up as a dead child: that is where it is dealt with. */
 	if ((e = hello(s, r)) < 0)
 		log_debug("hello to %s: %s", program, strerror(-e));

@@ -110,6 +110,7 @@ struct role {
 	uint64_t	ready_by_us;	/* STARTING: patience ends; LEAVING: SIGKILL */
 	uint64_t	respawn_us;	/* WAITING */
 	unsigned	deaths;		/* in a row, for the back-off */
+	uint32_t	epoch;		/* of this life; 0: not started by us, see the segment */
 	uint32_t	bury_epoch;	/* cachemgr must bury up to this one before a respawn */
 	bool		buried;		/* it said so */
 	bool		restarting;	/* its end is ours: `restart`, or cachemgr's death */

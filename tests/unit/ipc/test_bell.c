@@ -246,10 +246,7 @@ test_clear(void)
 static int
 sem_count(struct ipc_bell *b)
 {
-	int n = -1;
-
-	(void)sem_getvalue(&b->sem, &n);
-	return (n);
+	return ((int)atomic_load(&b->sem));
 }
 
 static void
