@@ -9,7 +9,8 @@
  *
  * A reader that has gone through FIRM_BYTES is one that goes on, and need not wait twice more: how long a
  * GET takes is known by then, and the window becomes what a line of LINE bytes/us would carry in that time.
- * Over a slower line that much is a queue of some round trips, which the next paragraph ends.
+ * Whether the way is long or the line slow, one GET does not tell.  So it is no more than what arrives in
+ * PATIENCE_US even if that GET had the whole line: a file of a few blocks shares a slow line with all of it.
  *
  * A window beyond the bandwidth-delay product only makes a queue, in which everybody else's reads wait as
  * well: GETs take longer, and no more arrive.  So it does not grow while they take more than three times as
@@ -33,6 +34,7 @@
 #define FIRM_BYTES	 (1u << 20)
 #define LINE		 640 /* bytes/us: 5 Gbit/s */
 #define OPEN_MAX_BYTES	 (64u << 20)
+#define PATIENCE_US	 2000000
 
 struct stream {
 	uint32_t next;	 /* block the reader is expected at */
@@ -168,10 +170,13 @@ open_window(struct cachemgr *cm, struct stream *s)
 	struct readahead *ra = cm->ra;
 	uint64_t bytes = ra->trip_us * LINE, window;
 
-	if (s->firm || ra->trip_us == 0 || ((uint64_t)s->run << cm->shm->block_shift) <= FIRM_BYTES)
+	if (s->firm || ra->fastest_us == 0 ||
+	    ((uint64_t)s->run << cm->shm->block_shift) <= FIRM_BYTES)
 		return;
 	s->firm = true;
 	window = (bytes < OPEN_MAX_BYTES ? bytes : OPEN_MAX_BYTES) >> cm->shm->block_shift;
+	if (window > PATIENCE_US / ra->fastest_us)
+		window = PATIENCE_US / ra->fastest_us;
 	if (window > ra->window_max)
 		window = ra->window_max;
 	if (window > s->window)
