@@ -14,8 +14,8 @@
 # A function finds the type in $type.  $long is not empty for `make check-fs`: then there is time.
 
 long=${FS_LONG:-}
-LIMIT=${LIMIT:-$([ "$long" ] && echo 3000 || echo 180)}
-NEEDS=${NEEDS:-"fuse loop"}
+LIMIT=${LIMIT:-$([ "$long" ] && echo 3000 || echo 600)}
+NEEDS=${NEEDS:-"fuse loop xfs_io"}
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
 
 SEED=${SEED:-1}
