@@ -92,7 +92,7 @@ full() { # until nothing fits any more; what was written stays, and what is free
 		xfs_io -f -c "pwrite -S $((i % 250 + 1)) 0 4m" -c fsync "full.$i" >xfs_io.out 2>&1
 		grep -q 'No space' xfs_io.out && break
 	done
-	grep -o 'No space.*' xfs_io.out
+	grep -o -m 1 'No space.*' xfs_io.out | head -n 1
 	for ((i = 0; i < 20; i++)); do md5sum <"full.$i"; done
 	rm -f full.?? full.???
 	sync -f . && fstrim . && echo trimmed
