@@ -7,8 +7,8 @@
 # Each round promise.c keeps its ledger while treeload changes a tree beside it, until the disk dies:
 #
 #	kill	all processes of the disk killed, at any moment
-#	cut	power loss: the cache file lies on forgetfs, and of what was not synced each sector is
-#		there or not; then the kernel has booted anew, for all that the disk can see
+#	cut	power loss: the cache file lies on forgetfs, and of what was not synced nothing is there,
+#		or all, or what was written before or after some moment; then the kernel has booted anew, for all that the disk can see
 #
 # The load stands still before the disk dies, as all does at a power loss.  Else XFS may say of a directory
 # whose log has just failed that it is synced, on any device.
@@ -101,13 +101,20 @@ stands() {
 
 die_kill() { kill_disk; }
 
+# Each write wholly or not at all.  btrfs believes that of its superblock, and ext4 of its own, on any disk;
+# a write that is torn at 512 bytes, which is all that a disk has to promise, is powercut's business.
+cut_mode() {
+	local modes=(forget keep prefix suffix)
+	echo "${modes[RANDOM % 4]}"
+}
+
 die_cut() {
 	local pids
 	pids=$(disk_pids)
 	told hold
 	# shellcheck disable=SC2086 # a list
 	kill -STOP $pids
-	told cut $((SEED * 1000 + RANDOM)) auto
+	told cut $((SEED * 1000 + RANDOM)) "$(cut_mode)"
 	# shellcheck disable=SC2086
 	kill -KILL $pids
 	# shellcheck disable=SC2086
