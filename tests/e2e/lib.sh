@@ -410,7 +410,7 @@ drop_copies() {
 
 mount_fs() { # mount_fs DEVICE DIR [OPTIONS]
 	mkdir -p "$2"
-	on_exit umount -l "$2"
+	on_exit umount -l "$(realpath "$2")"
 	mount "${@:3}" "$1" "$2"
 }
 
