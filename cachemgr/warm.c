@@ -210,6 +210,12 @@ keep(struct cachemgr *cm, uint32_t slot, const struct side *s, bool trusted)
 	if (s->block >= cm->shm->geo.nblocks || head_state(cm_head(cm, slot)) != SLOT_FREE ||
 	    bop_find(cm, s->block) != NULL)
 		return; /* dirty slots, and blocks that have one, know better */
+	/* So does the journal: trimmed, with its object not deleted yet, and the strike lost with the power. */
+	if (zero_reads_zero(zero_get(&cm->tab, s->block)) &&
+	    !INJECT_FAIL("mutate.d8-keep-trimmed")) {
+		warm_strike(cm, slot);
+		return;
+	}
 	i = place_of(w, s->block);
 	if (w->slot_of[i] != 0) {
 		/* Two of one block: a crash left them, and nobody can say which is newer. */

@@ -5,15 +5,15 @@
  * One bell per process, in the segment.  Anyone may ring it, signal handlers too; only its owner
  * waits.  It is a hint, the rings are the truth.  The only right order, for the owner
  *
- *	ipc_bell_clear(b);  look at every ring and flag;  nothing found?  ipc_bell_wait(b,
- *deadline);
+ *	ipc_bell_clear(b);  look at every ring and flag;
+ *	nothing found?  ipc_bell_wait(b, deadline);
  *
  * and for everyone else: publish first, then ring.  Any other order loses a wake-up.
  *
  * Two kinds behind one interface.  A semaphore (a futex, process-shared) for the roles whose
  * only sleep is the bell.  An eventfd for those that sleep in poll(2) or curl_multi_poll() as well,
- *which no semaphore can join: the supervisor and the uploaders; its descriptor is handed over at
- *start. `asleep` spares the system call while the owner is awake: the owner sets it before its last
+ * which no semaphore can join: the supervisor and the uploaders; its descriptor is handed over at
+ * start. `asleep` spares the system call while the owner is awake: the owner sets it before its last
  *look at the count, the ringer counts first and then reads it, both sequentially consistent.
  *
  * Threads:  ring from any thread; clear and wait from the owner's one waiting thread.

@@ -9,9 +9,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/holders.h"
 #include "common/log.h"
 #include "common/timeutil.h"
 
@@ -22,6 +24,7 @@
 #include "supervisor/guard.h"
 
 #define TRIAL_LIMIT_US (30 * US_PER_S)
+#define UMOUNT_TRIES   50
 
 int
 helper_main_probe(const char *file)
@@ -39,10 +42,25 @@ helper_main_probe(const char *file)
 	return (st.st_size > 0 ? 0 : ENODATA); /* an empty one is no disk */
 }
 
+/*
+ * Whoever looks at what others have open (fuser, lsof, a monitor) holds the mount for a moment each, and
+ * is gone when he is looked for: a stop is refused for those alone who are there.
+ */
 int
 helper_main_umount(const char *dir)
 {
-	return (umount2(dir, UMOUNT_NOFOLLOW) < 0 ? errno : 0);
+	struct timespec pause = {.tv_nsec = 20 * 1000000L};
+	char who[64];
+
+	for (int i = 0; umount2(dir, UMOUNT_NOFOLLOW) < 0; i++) {
+		if (errno != EBUSY || i == UMOUNT_TRIES)
+			return (errno);
+		holders_describe(dir, who, sizeof(who));
+		if (*who != '\0')
+			return (EBUSY);
+		(void)nanosleep(&pause, NULL);
+	}
+	return (0);
 }
 
 static int

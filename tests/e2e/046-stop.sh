@@ -156,4 +156,19 @@ done
 is "$i" 5 "start and stop follow each other at once"
 nothing_left "nothing is left at the end"
 
+# Somebody who looked at the file for a moment, and whom nobody can name: its descriptor is on its way
+# between two sockets.
+must_start
+python3 - "$file" <<'PY' >held &
+import array, os, socket, sys, time
+a, b = socket.socketpair()
+f = os.open(sys.argv[1], os.O_RDONLY)
+a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [f]))])
+os.close(f)
+print("held", flush=True)
+time.sleep(0.3)
+PY
+wait_for 10 grep -q held held
+stop_disk
+ok $? "a stop does not fail for somebody who is gone in a moment"
 done_testing

@@ -13,9 +13,9 @@ rate_conf() {
 	write_conf size=32m blockSize=64k blockCacheSize=32m readAhead=0 blockCacheWriteDelay=0 \
 	    uploaders=3 maxTransfers=24 listBlocks=no "$@"
 }
-# not_faster BYTES MS RATE sentence: at most a tenth more than RATE bytes a second
+# not_faster BYTES MS RATE sentence: at most a tenth more than RATE bytes a second, and what it may begin with
 not_faster() {
-	le "$1" $(($3 * 11 / 10 * $2 / 1000)) "$4 in $2 ms, bytes"
+	le "$1" $(($3 * 11 / 10 * ($2 + 200) / 1000)) "$4 in $2 ms, bytes"
 }
 
 # ---- 1 MB/s, three processes, one of which dies -------------------------------------------------
