@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -122,7 +123,26 @@ unfit(const struct super *s, const struct letter *l)
 
 /* ---- the roles of the dead ------------------------------------------------------------------ */
 
-/* Does /proc/PID run a program of ours that has the segment open? */
+/* An uploader has mapped it and keeps no descriptor.  proc(5): "FROM-TO PERMS OFFSET MAJ:MIN INODE ..." */
+static bool
+has_mapped(const char *pid, const struct stat *segment)
+{
+	char path[NAME_MAX + 32], line[PATH_MAX + 128];
+	unsigned major_, minor_;
+	unsigned long long inode;
+	bool found = false;
+	AUTO_FILE FILE *f = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/maps", pid);
+	if ((f = fopen(path, "re")) == NULL)
+		return (false);
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = sscanf(line, "%*s %*s %*s %x:%x %llu", &major_, &minor_, &inode) == 3 &&
+			inode == segment->st_ino && makedev(major_, minor_) == segment->st_dev;
+	return (found);
+}
+
+/* Does /proc/PID run a program of ours that has the segment? */
 static bool
 is_role(const char *pid, const struct stat *segment)
 {
@@ -147,7 +167,7 @@ is_role(const char *pid, const struct stat *segment)
 		found = fstatat(dirfd(d), e->d_name, &st, 0) == 0 && st.st_ino == segment->st_ino &&
 			st.st_dev == segment->st_dev;
 	(void)closedir(d);
-	return (found);
+	return (found || has_mapped(pid, segment));
 }
 
 /* Opened before it is looked at, so that the number cannot become somebody else's in between. */
