@@ -11,6 +11,9 @@
 #include "cachemgr/commit.h"
 #include "cachemgr/warm.h"
 
+/* A frontend goes on in microseconds; one that is dead does not, nor one with nothing to write. */
+#define PROMISE_US 1000000
+
 int
 bop_open(struct cachemgr *cm)
 {
@@ -31,6 +34,7 @@ bop_open(struct cachemgr *cm)
 	TAILQ_INIT(&cm->hazard_wait);
 	TAILQ_INIT(&cm->retry_wait);
 	TAILQ_INIT(&cm->unrecorded);
+	TAILQ_INIT(&cm->promised);
 	STAILQ_INIT(&cm->barriers);
 	LIST_INIT(&cm->deletes);
 	return (0);
@@ -87,7 +91,7 @@ bop_maybe_free(struct cachemgr *cm, struct bop *b)
 {
 	if (!STAILQ_EMPTY(&b->waiters) || b->fetch != FETCH_NONE || b->upload != UP_NONE ||
 	    b->merge != MERGE_NONE || b->on_dirty || b->on_room || b->on_hazard || b->on_retry ||
-	    b->on_queue)
+	    b->on_queue || b->on_promise)
 		return;
 	if (b->on_record)
 		TAILQ_REMOVE(&cm->unrecorded, b, record);
@@ -151,6 +155,57 @@ kick_queue(struct cachemgr *cm, struct bop_queue *q)
 	}
 }
 
+bool
+dirty_room(const struct cachemgr *cm)
+{
+	return (cm->ndirty + cm->npromised < cm->max_dirty);
+}
+
+/* At once: a frontend told to look again must not find the old answer and ask again. */
+static void
+publish_room(struct cachemgr *cm)
+{
+	atomic_store(&cm->st->dirty_full, !dirty_room(cm));
+}
+
+void
+bop_promise(struct cachemgr *cm, struct bop *b)
+{
+	if (b->on_promise)
+		return;
+	b->on_promise = 1;
+	b->promised_us = cm->now_us;
+	TAILQ_INSERT_TAIL(&cm->promised, b, promise);
+	cm->npromised++;
+	publish_room(cm);
+}
+
+static void
+promise_end(struct cachemgr *cm, struct bop *b)
+{
+	if (!b->on_promise)
+		return;
+	b->on_promise = 0;
+	TAILQ_REMOVE(&cm->promised, b, promise);
+	cm->npromised--;
+	/* Eviction passed its slot over, as one that somebody is at work on, and may have given up. */
+	if (!TAILQ_EMPTY(&cm->room_wait))
+		cm->room_made = true;
+}
+
+void
+bop_promises_old(struct cachemgr *cm)
+{
+	struct bop *b;
+
+	while (
+	    (b = TAILQ_FIRST(&cm->promised)) != NULL && cm->now_us >= b->promised_us + PROMISE_US) {
+		promise_end(cm, b);
+		publish_room(cm);
+		bop_kick(cm, b);
+	}
+}
+
 void
 dirty_count(struct cachemgr *cm, int change)
 {
@@ -160,8 +215,7 @@ dirty_count(struct cachemgr *cm, int change)
 		cm->room_made = true;
 		cm->pend_blocked = false;
 	}
-	/* At once: a frontend told to look again must not find the old answer and ask again. */
-	atomic_store(&cm->st->dirty_full, cm->ndirty >= cm->max_dirty);
+	publish_room(cm);
 }
 
 void
@@ -169,6 +223,7 @@ bop_set_dirty(struct cachemgr *cm, struct bop *b)
 {
 	MUST(b->cur != IPC_NO_SLOT);
 	evict_remove(cm, b->cur);
+	promise_end(cm, b); /* dirty_count() publishes it, if this is new */
 	if (b->on_dirty)
 		return;
 	b->on_dirty = 1;

@@ -71,6 +71,7 @@ struct bop {
 	TAILQ_ENTRY(bop) hazard; /* cm.hazard_wait while on_hazard */
 	TAILQ_ENTRY(bop) retry;	 /* cm.retry_wait while on_retry */
 	TAILQ_ENTRY(bop) record; /* cm.unrecorded while on_record */
+	TAILQ_ENTRY(bop) promise; /* cm.promised while on_promise, oldest first */
 	TAILQ_ENTRY(bop) queue;	 /* cm.fetch_wait[on_queue - 1] while on_queue != 0 */
 	STAILQ_HEAD(, waiter) waiters;
 	uint32_t block;
@@ -88,12 +89,13 @@ struct bop {
 	uint64_t up_dirty_us, up_dirty_id, up_acked; /* the same, of up_slot */
 	uint32_t part_off, part_len;	     /* the fetch asked for no more than this; 0: for all */
 	uint64_t retry_us;		     /* try a failed fetch or upload again */
+	uint64_t promised_us;		     /* when a writer was told to go on */
 	uint64_t recorded[IPC_SUB_MAX / 64]; /* valid map of cur's last record; commit.c */
 	uint64_t fetch_id, fetched_id; /* shared.c: of the fetch under way, and of the last done */
 	uint32_t recorded_slot;
 	uint8_t recorded_flags;
 	uint8_t fetch, upload, merge; /* the three enums above */
-	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue, on_due;
+	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue, on_due, on_promise;
 	uint8_t want_upload, want_fetch;
 	uint8_t unreadable; /* its last upload failed for the cache file */
 	uint8_t fetch_ahead; /* the fetch is read-ahead; nobody waits yet */
@@ -176,6 +178,7 @@ struct cachemgr {
 	uint32_t bops_mask;
 	uint32_t nbops;
 	struct bop_queue dirty, due, uploading, room_wait, hazard_wait, retry_wait, unrecorded;
+	struct bop_queue promised;
 	struct bop_queue fetch_wait[2]; /* for a free transfer: readers; those who upload */
 
 	struct xfer *xfer;
@@ -203,6 +206,7 @@ struct cachemgr {
 	uint8_t *side_used;	 /* per slot: its side table entry may be in use */
 
 	uint32_t ndirty, max_dirty; /* blocks on dirty or uploading */
+	uint32_t npromised;	    /* blocks that a writer is about to make dirty */
 	uint64_t barrier;	    /* id given to blocks that become dirty now */
 	STAILQ_HEAD(, barrier) barriers;
 	uint64_t write_delay_us, max_dirty_age_us;
@@ -311,6 +315,13 @@ struct bop *bop_find(struct cachemgr *, uint32_t block);
 struct bop *bop_get(struct cachemgr *, uint32_t block); /* NULL: out of memory */
 void bop_kick(struct cachemgr *, struct bop *);		/* may free it */
 void bop_want_room(struct cachemgr *, struct bop *);
+/*
+ * A writer may make the clean block dirty: until its IPC_DIRTY comes, the place counts as taken, or as
+ * many writers as asked at once would all find the last one free, and leave no slot to readers.
+ */
+void bop_promise(struct cachemgr *, struct bop *);
+void bop_promises_old(struct cachemgr *); /* those whose writer died, or had nothing to change */
+bool dirty_room(const struct cachemgr *);
 void bop_wait_hazard(struct cachemgr *, struct bop *);
 void bop_retry_at(struct cachemgr *, struct bop *, uint64_t at_us);
 void bop_set_dirty(struct cachemgr *, struct bop *);

@@ -291,6 +291,7 @@ run_work(struct cachemgr *cm)
 	if (cm->nlimbo > 0)
 		slots_limbo(cm);
 	kick_queue(cm, &cm->hazard_wait);
+	bop_promises_old(cm);
 	run_retries(cm);
 	fetch_run(cm);
 	lease_run(cm);

@@ -113,8 +113,8 @@ serve_write(struct cachemgr *cm, struct bop *b, const struct waiter *w, int *ret
 	}
 	if (b->merge != MERGE_NONE || b->upload == UP_FREEZING)
 		return (0); /* in hazard_wait */
-	if ((b->cur == IPC_NO_SLOT || !slot_dirty(cm_slot(cm, b->cur))) &&
-	    cm->ndirty >= cm->max_dirty) {
+	if ((b->cur == IPC_NO_SLOT || !slot_dirty(cm_slot(cm, b->cur))) && !b->on_promise &&
+	    !dirty_room(cm)) {
 		bop_want_room(cm, b);
 		return (0);
 	}
@@ -138,6 +138,8 @@ serve_write(struct cachemgr *cm, struct bop *b, const struct waiter *w, int *ret
 		if (!merge_step(cm, b))
 			return (0);
 	}
+	if (error == 0 && !slot_dirty(cm_slot(cm, b->cur)))
+		bop_promise(cm, b);
 	*ret_status = error;
 	return (1);
 }

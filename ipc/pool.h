@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pool.h -- what the uploaders share: bandwidth limits, and what is known about an outage.
+ * pool.h -- what the uploaders share: bandwidth limits, and what is known about outages.
  *
  * Transient.  Any uploader may write any of it at any time and may die in between, so each word is
  * right by itself and is changed by compare-and-swap; what a dead uploader had taken comes back by
@@ -21,7 +21,13 @@ struct ipc_limit {			/* of one direction */
 	_Atomic uint64_t free_ns; /* until then the line is busy with what was granted */
 };
 
-struct ipc_outage {
+/*
+ * A store that takes no changes (full, read-only, a policy, a line that is slow one way) may well serve
+ * reads, so either way has an outage of its own.
+ */
+enum { POOL_READS, POOL_CHANGES, POOL_WAYS };
+
+struct ipc_outage {			/* of one way */
 	_Atomic uint64_t retry_us; /* until then the budget of retries is spent */
 	_Atomic uint64_t first_us; /* the first failure since the last success; 0: none */
 	_Atomic uint64_t probe_us; /* not before may the next probe leave */
@@ -33,9 +39,11 @@ struct ipc_outage {
 struct ipc_pool {
 	alignas(64) struct ipc_limit up;
 	alignas(64) struct ipc_limit down;
-	alignas(64) struct ipc_outage outage;
+	struct {
+		alignas(64) struct ipc_outage outage;
+	} way[POOL_WAYS];
 };
-_Static_assert(sizeof(struct ipc_pool) == 64 * 3, "layout v2");
+_Static_assert(sizeof(struct ipc_pool) == 64 * 4, "layout v3");
 
 struct ipc_pool *shm_pool(const struct shm *);
 

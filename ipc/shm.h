@@ -22,7 +22,7 @@
 
 #define IPC_LINE	  64	      /* bytes in a cache line; x86-64 and arm64 alike */
 #define IPC_MAGIC	  0x53334273u /* "S3Bs" */
-#define IPC_VERSION	  2	      /* grows with every change of layout or meaning */
+#define IPC_VERSION	  3	      /* grows with every change of layout or meaning */
 #define IPC_MAX_UPLOADERS 64
 #define IPC_HAZ_LINES	  64 /* frontend threads that may touch slots */
 #define IPC_HAZ_PER_LINE  16 /* slots one thread may hold at once */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "supervisor/health.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "ipc/pool.h"
 #include "ipc/proc_table.h"
 #include "ipc/shm.h"
 
@@ -27,22 +29,27 @@ sum(const struct super *s, const unsigned *counters, unsigned n)
 	return (total);
 }
 
-void
-health_look(struct super *s, uint64_t now)
-{
-	static const unsigned good[] = {
-	    CTR_get_ok, CTR_put_ok, CTR_delete_ok, CTR_list_ok, CTR_token_ok};
-	static const unsigned bad[] = {CTR_get_retried, CTR_put_retried, CTR_delete_retried,
-	    CTR_list_retried, CTR_get_failed, CTR_put_failed, CTR_delete_failed, CTR_list_failed};
-	uint64_t g = sum(s, good, sizeof(good) / sizeof(good[0]));
-	uint64_t b = sum(s, bad, sizeof(bad) / sizeof(bad[0]));
-	struct health *h = &s->health;
+static const struct {
+	const char *name, *never;
+	unsigned good[2], bad[4];
+} of_way[POOL_WAYS] = {
+    [POOL_READS] = {"reads", "served no reads", {CTR_get_ok, CTR_list_ok},
+	{CTR_get_retried, CTR_get_failed, CTR_list_retried, CTR_list_failed}},
+    [POOL_CHANGES] = {"changes", "taken no changes", {CTR_put_ok, CTR_delete_ok},
+	{CTR_put_retried, CTR_put_failed, CTR_delete_retried, CTR_delete_failed}},
+};
 
-	if (g != h->good) {
+static void
+look_at(struct super *s, unsigned way, bool good, uint64_t now)
+{
+	uint64_t b = sum(s, of_way[way].bad, 4);
+	struct health *h = &s->health[way];
+
+	if (good) {
 		if (h->said)
 			log_event(EVENT_STORE_BACK, LEVEL_INFO,
-			    "the store answers again: failed_attempts=%llu",
-			    (unsigned long long)h->bad_since_good);
+			    "the store answers %s again: failed_attempts=%" PRIu64,
+			    of_way[way].name, h->bad_since_good);
 		h->bad_since_good = 0;
 		h->said = false;
 	} else if (b != h->bad) {
@@ -50,27 +57,51 @@ health_look(struct super *s, uint64_t now)
 			h->first_bad_us = now;
 		h->bad_since_good += b - h->bad;
 	}
-	h->good = g;
 	h->bad = b;
 	if (!h->said && h->bad_since_good >= BAD_IN_A_ROW) {
 		h->said = true;
 		log_event(EVENT_STORE_AWAY, LEVEL_WARN,
-		    "the store does not answer as it should; going on from the cache");
+		    "the store does not answer %s as it should; going on from the cache",
+		    of_way[way].name);
+	}
+}
+
+void
+health_look(struct super *s, uint64_t now)
+{
+	static const unsigned token[] = {CTR_token_ok};
+	uint64_t t = sum(s, token, 1);
+	bool renewed = t != s->token_renewed;
+
+	s->token_renewed = t;
+	for (unsigned i = 0; i < POOL_WAYS; i++) {
+		uint64_t g = sum(s, of_way[i].good, 2);
+		bool good = g != s->health[i].good;
+
+		s->health[i].good = g;
+		/* With nothing else to send, the token shows that the store is back; else it shows little. */
+		if (renewed && atomic_load(&shm_pool(&s->shm)->way[i].outage.on) == 0)
+			good = true;
+		look_at(s, i, good, now);
 	}
 }
 
 bool
 health_degraded(const struct super *s, char *why, size_t len)
 {
-	const struct health *h = &s->health;
+	const struct health *h = s->health;
 	char t[48], reason[300] = "";
+	unsigned way = 0;
 
-	if (h->bad_since_good < BAD_IN_A_ROW)
+	while (way < POOL_WAYS && h[way].bad_since_good < BAD_IN_A_ROW)
+		way++;
+	if (way == POOL_WAYS)
 		return (false);
+	h += way;
 	for (uint32_t p = PROC_UPLOADER0; p < s->nprocs && reason[0] == '\0'; p++)
 		words_copy(s, p, reason, sizeof(reason));
-	(void)snprintf(why, len, "the store has not done what was asked for %s, %llu attempts: %s",
-	    duration_text(now_us() - h->first_bad_us, t, sizeof(t)),
-	    (unsigned long long)h->bad_since_good, reason[0] != '\0' ? reason : "see the log");
+	(void)snprintf(why, len, "the store has %s for %s, %" PRIu64 " attempts: %s",
+	    of_way[way].never, duration_text(now_us() - h->first_bad_us, t, sizeof(t)),
+	    h->bad_since_good, reason[0] != '\0' ? reason : "see the log");
 	return (true);
 }

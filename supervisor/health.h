@@ -3,7 +3,8 @@
  * health.h -- does the store answer?  Judged from the uploaders' counters, once a second.
  *
  * When several attempts in a row failed and none succeeded between, the disk is degraded: it goes
- * on from its cache, but the bucket falls behind.  The first success ends that.
+ * on from its cache, but the bucket falls behind.  The first success ends that.  Reads and changes are
+ * judged apart: a store that is full still serves reads.
  */
 #ifndef S3B_SUPERVISOR_HEALTH_H
 #define S3B_SUPERVISOR_HEALTH_H

@@ -98,6 +98,20 @@ set_publish(const struct super *s)
 	publish_limit(&pool->down, s->conf->download_limit_bps);
 }
 
+static void
+heal_outage(struct ipc_outage *o, uint64_t latest)
+{
+	if (atomic_load(&o->retry_us) <= latest && atomic_load(&o->probe_us) <= latest &&
+	    atomic_load(&o->first_us) <= now_us() && atomic_load(&o->on) <= 1)
+		return;
+	atomic_store(&o->retry_us, 0);
+	atomic_store(&o->first_us, 0);
+	atomic_store(&o->probe_us, 0);
+	atomic_store(&o->row, 0);
+	atomic_store(&o->on, 0);
+	atomic_fetch_add(&o->ended, 1);
+}
+
 /*
  * One that had gone mad may have left times there that never come, and a rate that is not ours.  What
  * is plausible stays: the others go by it.
@@ -108,21 +122,13 @@ set_heal_pool(const struct super *s)
 	struct ipc_pool *pool = shm_pool(&s->shm);
 	struct ipc_limit *limit[] = {&pool->up, &pool->down};
 	uint64_t latest = now_us() + POOL_LATEST_US;
-	struct ipc_outage *o = &pool->outage;
 
 	set_publish(s);
 	for (unsigned i = 0; i < 2; i++)
 		if (atomic_load(&limit[i]->free_ns) / 1000 > latest)
 			atomic_store(&limit[i]->free_ns, 0);
-	if (atomic_load(&o->retry_us) > latest || atomic_load(&o->probe_us) > latest ||
-	    atomic_load(&o->first_us) > now_us() || atomic_load(&o->on) > 1) {
-		atomic_store(&o->retry_us, 0);
-		atomic_store(&o->first_us, 0);
-		atomic_store(&o->probe_us, 0);
-		atomic_store(&o->row, 0);
-		atomic_store(&o->on, 0);
-		atomic_fetch_add(&o->ended, 1);
-	}
+	for (unsigned i = 0; i < POOL_WAYS; i++)
+		heal_outage(&pool->way[i].outage, latest);
 }
 
 static int

@@ -28,6 +28,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ipc/pool.h"
 #include "ipc/ring.h"
 #include "ipc/shm.h"
 
@@ -185,7 +186,8 @@ struct super {
 	uint64_t	 resize_to;	/* a restart that makes it larger is under way; 0: none */
 
 	enum phase	 phase;
-	struct health	 health;
+	struct health	 health[POOL_WAYS];
+	uint64_t	 token_renewed;	/* how often, when last looked; health.c */
 	int		 sig_fd, mountinfo_fd;
 	bool		 mounted;
 	unsigned	 fuse_minor;	/* device number of the mount */

@@ -87,8 +87,10 @@ open_policies(struct uploader *up)
 	up->token_policy =
 	    (struct retry_policy){min_u64(conf->initial_retry_pause_us, US_PER_S), 5 * US_PER_S};
 	up->settle_us = conf->timeout_us;
-	up->outage = &shm_pool(up->env->shm)->outage;
-	up->outages_seen = atomic_load(&up->outage->ended);
+	for (unsigned i = 0; i < POOL_WAYS; i++) {
+		up->way[i].outage = &shm_pool(up->env->shm)->way[i].outage;
+		up->way[i].outages_seen = atomic_load(&up->way[i].outage->ended);
+	}
 }
 
 static int

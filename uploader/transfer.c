@@ -143,7 +143,8 @@ on_slow(void *arg)
 
 	if (up->leaving)
 		return;
-	if (after != 0 && now >= t->sent_us + after && !up->failing && hedge_take(&up->hedges, now))
+	if (after != 0 && now >= t->sent_us + after && !up->way[POOL_READS].failing &&
+	    hedge_take(&up->hedges, now))
 		t->hedge = hedge_start(up, &t->op, hedge_done, t);
 	if (t->hedge == NULL)
 		loop_timer_set(

@@ -22,6 +22,7 @@
 
 #include "common/role.h"
 #include "ipc/msg.h"
+#include "ipc/pool.h"
 #include "ipc/ring.h"
 #include "ipc/slot_table.h"
 #include "uploader/hedge.h"
@@ -50,6 +51,14 @@ struct work {
 };
 TAILQ_HEAD(work_list, work);
 
+/* How requests of one way (ipc/pool.h) fare. */
+struct way {
+	struct ipc_outage *outage;	/* of the whole pool */
+	uint32_t outages_seen;
+	int	 last_error;	/* of the last failure, for who never got to try */
+	bool	 failing;	/* the last outcomes were failures: the store may be away */
+};
+
 struct uploader {
 	struct role_env	   *env;
 	struct loop	    loop;
@@ -68,10 +77,8 @@ struct uploader {
 	size_t		    out_first, out_n, out_room;
 	bool		    ring_cm;	/* something was pushed in this turn */
 	struct retry_policy get_policy, change_policy, token_policy;
-	struct ipc_outage  *outage;	/* of the whole pool */
-	uint32_t	    outages_seen;
+	struct way	    way[POOL_WAYS];
 	struct hedge_stats  hedges;
-	int		    last_error;	/* of the last failure, for who never got to try */
 	uint64_t	    settle_us;	/* how long a cut-off PUT may take to land */
 	bool		    leaving;
 	bool		    stale;	   /* leaving, because files were replaced (confine.h) */
@@ -79,7 +86,6 @@ struct uploader {
 	bool		    bulk_refused;
 	char		    token_etag[80]; /* of the token as we last wrote or read it */
 	bool		    bare_if_match; /* renewal.c */
-	bool		    failing;	/* the last outcomes were failures: the store may be away */
 };
 
 /* ---- peer.c ------------------------------------------------------------------------------- */

@@ -91,6 +91,18 @@ count_cause(struct counters *c, enum fail f)
 	}
 }
 
+static bool
+reads(const struct work *w)
+{
+	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST || w->msg.type == IPC_CHECK);
+}
+
+static struct way *
+way_of(const struct work *w)
+{
+	return (&w->up->way[reads(w) ? POOL_READS : POOL_CHANGES]);
+}
+
 static const struct retry_policy *
 policy(const struct work *w)
 {
@@ -98,9 +110,7 @@ policy(const struct work *w)
 
 	if (w->msg.type == IPC_TOKEN)
 		return (&up->token_policy);
-	return (w->msg.type == IPC_GET || w->msg.type == IPC_LIST || w->msg.type == IPC_CHECK
-		    ? &up->get_policy
-		    : &up->change_policy);
+	return (reads(w) ? &up->get_policy : &up->change_policy);
 }
 
 /* How long must it yet wait for a store that is away?  0: go. */
@@ -108,28 +118,29 @@ static uint64_t
 wait_for_store(struct work *w)
 {
 	struct uploader *up = w->up;
+	const struct way *way = way_of(w);
 	uint64_t now = now_us(), wait;
 
 	/* One request in many seconds is a probe anyway, and the lease ends whatever we do. */
 	if (w->msg.type == IPC_TOKEN || up->leaving)
 		return (0);
-	if (!INJECT_FAIL("mutate.outage-storm") && (wait = retry_outage_take(up->outage, now)) > 0)
+	if (!INJECT_FAIL("mutate.outage-storm") && (wait = retry_outage_take(way->outage, now)) > 0)
 		return (wait);
-	w->probe = retry_outage_on(up->outage);
+	w->probe = retry_outage_on(way->outage);
 	/* The budget is for a store that is away; who was unlucky while others were not just goes on. */
-	return (up->failing && !w->probe ? retry_budget_take(up->outage, now) : 0);
+	return (way->failing && !w->probe ? retry_budget_take(way->outage, now) : 0);
 }
 
 /* It has waited long enough, in sum, without having got to try again. */
 static void
 give_up(struct work *w)
 {
-	struct uploader *up = w->up;
+	const struct way *way = way_of(w);
 
 	count_retry(w, true);
 	log_err(0, "%s failed: block=%" PRIu64 " tries=%u: %s", kind_name(w), w->msg.block,
-	    w->retry.tries, up->env->me->words);
-	work_done(w, up->last_error < 0 ? up->last_error : -EIO, 0, 0, NULL);
+	    w->retry.tries, w->up->env->me->words);
+	work_done(w, way->last_error < 0 ? way->last_error : -EIO, 0, 0, NULL);
 }
 
 static void
@@ -161,7 +172,7 @@ void
 work_begin(struct work *w, void (*attempt)(struct work *))
 {
 	w->attempt = attempt;
-	if (!retry_outage_on(w->up->outage)) {
+	if (!retry_outage_on(way_of(w)->outage)) {
 		attempt(w);
 		return;
 	}
@@ -190,7 +201,7 @@ log_failure(const struct work *w, const struct store_reply *r, bool given_up, ui
 	else if (!fail_heals(r->fail))
 		/* The same line for every block: the log holds repeats back, the user reads it once. */
 		log_err(0, "the store refuses %s: %s", kind_name(w), r->why);
-	else if (!w->up->failing || w->retry.tries == TRIES_TO_WARN)
+	else if (!way_of(w)->failing || w->retry.tries == TRIES_TO_WARN)
 		log_warn("%s failed, will retry: block=%" PRIu64 " try=%u wait_ms=%" PRIu64 ": %s",
 		    kind_name(w), w->msg.block, w->retry.tries, pause_us / US_PER_MS, r->why);
 	else
@@ -202,19 +213,19 @@ log_failure(const struct work *w, const struct store_reply *r, bool given_up, ui
 static void
 note_failure(struct work *w, const struct store_reply *r)
 {
-	struct uploader *up = w->up;
+	struct way *way = way_of(w);
 	uint64_t now = now_us();
 
-	up->failing = true;
+	way->failing = true;
 	if (w->probe)
-		retry_outage_answered(up->outage, now);
+		retry_outage_answered(way->outage, now);
 	w->probe = false;
 	if (r->fail == FAIL_DATA || r->object_bad || r->healed)
 		return;
-	up->last_error = fail_errno(r->fail, r->http, r->error);
-	if (retry_outage_failure(up->outage, now))
-		log_warn(
-		    "the store does not serve us, asking once a second from now on: %s", r->why);
+	way->last_error = fail_errno(r->fail, r->http, r->error);
+	if (retry_outage_failure(way->outage, now))
+		log_warn("the store %s, asking once a second from now on: %s",
+		    reads(w) ? "serves no reads" : "takes no changes", r->why);
 }
 
 void
@@ -223,7 +234,7 @@ work_failed(struct work *w, const struct store_reply *r)
 	struct uploader *up = w->up;
 	const struct retry_policy *p = policy(w);
 	uint64_t pause = 0;
-	bool again, alone = !up->failing;
+	bool again, alone = !way_of(w)->failing;
 
 	if (r->unknown)
 		w->unknown = true;
@@ -254,15 +265,16 @@ work_failed(struct work *w, const struct store_reply *r)
 	loop_timer_set(&up->loop, &w->timer, now_us() + pause);
 }
 
-/* The store is back: who sleeps for long need not. */
+/* The store is back: who sleeps for long need not.  `way`: NULL for both. */
 static void
-wake_others(struct uploader *up)
+wake_others(struct uploader *up, const struct way *way)
 {
 	uint64_t now = now_us();
 	struct work *w;
 
 	TAILQ_FOREACH (w, &up->work, link)
-		if (w->pausing && w->timer.when > now + WAKE_SPREAD_US)
+		if (w->pausing && (way == NULL || way_of(w) == way) &&
+		    w->timer.when > now + WAKE_SPREAD_US)
 			loop_timer_set(
 			    &up->loop, &w->timer, now + arc4random_uniform(WAKE_SPREAD_US));
 }
@@ -270,30 +282,36 @@ wake_others(struct uploader *up)
 void
 work_succeeded(struct work *w)
 {
-	uint64_t lasted = retry_outage_success(w->up->outage, now_us());
+	struct way *way = way_of(w);
+	uint64_t lasted = retry_outage_success(way->outage, now_us());
 
 	w->probe = false;
 	if (lasted > 0)
-		log_info("the store serves us again: outage_s=%" PRIu64, lasted / US_PER_S);
+		log_info("the store %s again: outage_s=%" PRIu64,
+		    reads(w) ? "serves reads" : "takes changes", lasted / US_PER_S);
 	if (w->up->env->me->words[0] != '\0')
 		w->up->env->me->words[0] = '\0';
-	if (w->up->failing) {
-		w->up->failing = false;
+	if (way->failing) {
+		way->failing = false;
 		log_debug("the store answers again");
-		wake_others(w->up);
+		/* What ends an outage of one way, mostly ends that of the other. */
+		wake_others(w->up, lasted > 0 ? NULL : way);
 	}
 }
 
 void
 work_look_around(struct uploader *up)
 {
-	uint32_t ended = atomic_load(&up->outage->ended);
+	for (unsigned i = 0; i < POOL_WAYS; i++) {
+		struct way *way = &up->way[i];
+		uint32_t ended = atomic_load(&way->outage->ended);
 
-	if (ended == up->outages_seen)
-		return;
-	up->outages_seen = ended;
-	up->failing = false;
-	wake_others(up);
+		if (ended == way->outages_seen)
+			continue;
+		way->outages_seen = ended;
+		way->failing = false;
+		wake_others(up, NULL);
+	}
 }
 
 void

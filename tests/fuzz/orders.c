@@ -161,7 +161,8 @@ open_world(void)
 	must(loop_open(&up.loop) == 0 && peer_open(&up) == 0);
 	must(codec_open(env.conf, &up.codec, &error) == 0);
 	up.get_policy = up.change_policy = up.token_policy = (struct retry_policy){1, 1000000};
-	up.outage = &shm_pool(&shm)->outage;
+	for (unsigned i = 0; i < POOL_WAYS; i++)
+		up.way[i].outage = &shm_pool(&shm)->way[i].outage;
 	must(ipc_ring_attach(shm_ring(&shm, SHM_RINGS_CM_UP, 0), shm.geo.ring_msgs, &to) == 0);
 	must(ipc_ring_attach(shm_ring(&shm, SHM_RINGS_UP_CM, 0), shm.geo.ring_msgs, &from) == 0);
 	memset(named, 0, sizeof(named));

@@ -324,6 +324,19 @@ world_open(uint64_t seed)
 }
 
 /* Let everything come to rest: all operations end, all is in the bucket. */
+/* Failed transfers pause for a second, promises hold for one; the test does not wait. */
+static void
+let_time_pass(void)
+{
+	struct bop *b;
+
+	TAILQ_FOREACH (b, &cm->retry_wait, retry)
+		b->retry_us = 0;
+	TAILQ_FOREACH (b, &cm->promised, promise)
+		b->promised_us = 0;
+	cm->pend_retry_us = cm->survey_retry_us = 0;
+}
+
 static bool
 settle(void)
 {
@@ -339,13 +352,9 @@ settle(void)
 				fe_step(&op[i]);
 			idle &= op[i].kind == OP_NONE;
 		}
-		/* Failed transfers pause for a second; the test does not. */
-		for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
-		     b = TAILQ_NEXT(b, retry))
-			b->retry_us = 0;
-		cm->pend_retry_us = cm->survey_retry_us = 0;
+		let_time_pass();
 		if (idle && ipc_ring_used(&fe_out) == 0 && cm->ndirty == 0 && cm->npending == 0 &&
-		    cm->reads_inflight == 0)
+		    cm->npromised == 0 && cm->reads_inflight == 0)
 			return (true);
 	}
 	return (false);

@@ -23,6 +23,14 @@ kill_one(void)
 }
 
 static void
+world_close(void)
+{
+	conf_free(env.conf);
+	shm_detach(&shm);
+	close(cache_fd);
+}
+
+static void
 run(uint64_t seed, uint32_t steps, bool deaths)
 {
 	wrong = 0;
@@ -42,19 +50,48 @@ run(uint64_t seed, uint32_t steps, bool deaths)
 			fe_replies();
 		else if (deaths && rnd(8) == 0)
 			kill_one();
-		for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
-		     b = TAILQ_NEXT(b, retry))
-			b->retry_us = 0;
-		cm->pend_retry_us = cm->survey_retry_us = 0;
+		let_time_pass();
 	}
 	ok(settle(), "seed %llu: everything comes to rest in the bucket", (unsigned long long)seed);
 	compare_bucket();
 	is_int(wrong, 0, "seed %llu: every read, upload and object as the model says%s",
 	    (unsigned long long)seed, deaths ? ", with deaths" : "");
 	ok(cm->nbops == 0, "seed %llu: no block operation is left over", (unsigned long long)seed);
-	conf_free(env.conf);
-	shm_detach(&shm);
-	close(cache_fd);
+	world_close();
+}
+
+static unsigned
+answers(void)
+{
+	struct ipc_msg m;
+	unsigned n = 0;
+
+	while (ipc_ring_pop(&fe_in, &m) == 0)
+		n++;
+	return (n);
+}
+
+/* All ask in one turn, and none of them has written when the next one is answered. */
+static void
+crowd(void)
+{
+	struct op o = {.kind = OP_WRITE};
+	unsigned n;
+
+	world_open(1);
+	for (o.block = 1; o.block <= SLOTS; o.block++)
+		send_fe(IPC_WRITE, &o, 0, SUB, IPC_NO_SLOT);
+	(void)cachemgr_turn(cm);
+	n = answers();
+	is_int(n, cm->max_dirty, "as many writers are let in as blocks may be dirty");
+	for (unsigned i = 0; i < 10; i++)
+		(void)cachemgr_turn(cm);
+	is_int(answers(), 0, "the others wait for those to write");
+	ok(atomic_load(&cm->st->dirty_full) != 0, "and so do writers into clean blocks");
+	let_time_pass();
+	(void)cachemgr_turn(cm);
+	is_int(n + answers(), SLOTS, "who was let in and does not write, holds nobody up for long");
+	world_close();
 }
 
 int
@@ -69,5 +106,6 @@ main(int argc, char **argv)
 	}
 	for (seed = 1; seed <= 20; seed++)
 		run(seed, steps, seed > 10);
+	crowd();
 	return (tap_done());
 }

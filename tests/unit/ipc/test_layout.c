@@ -37,7 +37,7 @@ static const struct {
     F(ipc_state, write_through), F(ipc_state, used_slots), F(ipc_state, acked_seq),
     F(ipc_state, fuse_init_len), F(ipc_state, token_etag), F(ipc_state, token_body),
     F(ipc_state, why), F(ipc_limit, bps), F(ipc_limit, free_ns), F(ipc_pool, up), F(ipc_pool, down),
-    F(ipc_pool, outage), F(ipc_outage, retry_us), F(ipc_outage, first_us), F(ipc_outage, probe_us),
+    F(ipc_pool, way), F(ipc_outage, retry_us), F(ipc_outage, first_us), F(ipc_outage, probe_us),
     F(ipc_outage, row), F(ipc_outage, on), F(ipc_outage, ended)};
 #define NFIELDS (sizeof(fields) / sizeof(fields[0]))
 
