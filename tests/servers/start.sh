@@ -11,8 +11,8 @@ DIR=$(cd "$1" && pwd -P) PORT=$2
 [ ${#DIR} -le 70 ] || { echo "$0: $DIR: longer than 70 characters" >&2; exit 1; }
 S3_ID=AKIDEXAMPLE S3_SECRET=wJalrXUtnFEMI+K7MDENG+bPxRfiCYEXAMPLEKEY
 S3_ID2=AKIDOTHER S3_SECRET2=otherotherother S3_BUCKET=bkt
-declare -A pid=()
-trap 'for p in "${pid[@]}"; do kill -KILL "$p" 2>/dev/null; done' EXIT
+declare -A keeper=()
+trap 'for k in "${keeper[@]}"; do kill -KILL -- "-$k" 2>/dev/null; done' EXIT
 
 fail() {
 	echo "$0: $* (see $DIR/start.log)" >&2
@@ -46,27 +46,42 @@ ready() { # ready URL [TLS-URL]: wait, make the bucket, write DIR/env
 	mv "$DIR/env.new" "$DIR/env"
 }
 
+# Each daemon has a keeper, which waits for it and no other: `wait -n` does not return for who died
+# while it was not waiting.  A keeper leads a process group, so that none of the two is left over.
+up() { # up NAME: run_one NAME becomes the daemon, again when it has died; its number is in DIR/NAME.pid
+	set -m
+	(
+		set +m
+		trap - EXIT TERM INT
+		while :; do
+			run_one "$1" </dev/null >>"$DIR/start.log" 2>&1 &
+			echo $! >"$DIR/$1.pid"
+			wait $!
+			sleep 0.2 # a daemon that cannot start must not spin
+		done
+	) 2>>"$DIR/start.log" &
+	keeper[$1]=$!
+	set +m
+}
+
 down() {
+	local p pid
 	trap '' TERM INT
 	rm -f "$DIR/env"
+	kill -TERM "${keeper[@]}"
 	# The gateway first: the others answer it while it ends.
 	for p in "$@"; do
-		kill -CONT "${pid[$p]}" 2>/dev/null
-		kill -TERM "${pid[$p]}" 2>/dev/null && timeout 20 tail --pid="${pid[$p]}" -f /dev/null
-		kill -KILL "${pid[$p]}" 2>/dev/null
+		pid=$(cat "$DIR/$p.pid")
+		kill -CONT "$pid" 2>/dev/null
+		kill -TERM "$pid" 2>/dev/null && timeout 20 tail --pid="$pid" -f /dev/null
+		kill -KILL -- "-${keeper[$p]}" 2>/dev/null
 	done
 	exit 0
 }
 
-keep_up() { # keep_up NAME...: until TERM; start_one NAME starts what has died
+stay() { # stay NAME...: until TERM; then they end, the last first
 	local p last=()
 	for p; do last=("$p" "${last[@]}"); done
 	trap 'down "${last[@]}"' TERM INT
-	while :; do
-		wait -n
-		for p; do
-			kill -0 "${pid[$p]}" 2>/dev/null || start_one "$p"
-		done
-		sleep 0.2 # a daemon that cannot start must not spin
-	done
+	while :; do wait; done
 }
