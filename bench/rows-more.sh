@@ -46,9 +46,10 @@ first_byte() { # start, and the first read
 # 13  first byte after a cold start; with many existing blocks
 row_13() {
 	local ms=100 n
+	local -A asked=()
 	server 0
 	raw -c 64 -j 2 -s 4096 -n "$BLOCKS" -p m- put "$url/bkt" >/dev/null
-	raw -c 8 -s $MB -n 8 -f 1 -p few- put "$url/bkt" >/dev/null
+	raw -c 8 -s $MB -n 8 -p few- put "$url/bkt" >/dev/null
 	disk few
 	stop_disk
 	disk m blockSize=4k size=64g listBlocks=yes
@@ -63,10 +64,12 @@ row_13() {
 			rec "first byte after a cold start, $ms ms" minimum "$(awk "BEGIN { print 3 * $ms / 1000 }")" ""
 			rec "first byte after a cold start, $ms ms" "$([ $who = few ] && echo '8 blocks' || echo "$BLOCKS blocks, listing")" "$(val seconds)" ""
 			stop_disk
+			asked[$who]=$(server_log "$mark" | kinds)
+			[ -z "${BENCH_VERBOSE:-}" ] || server_log "$mark" >&2
 		done
 	done
 	remark "minimum: three round trips, each of which needs the one before: GET of the token and of block 0, PUT of the token, GET of the block"
-	remark "requests of the last start: $(server_log "$mark" | kinds)"
+	remark "requests of the last start and stop: ${asked[few]}; with $BLOCKS blocks: ${asked[m]}"
 }
 
 # 14  warm restart with many cached blocks; and 16, memory per cached block
@@ -108,20 +111,22 @@ segment_kb() {
 
 # 16  memory: per cached block, per block of the disk
 row_16() {
-	local n=$BLOCKS a b
+	local n=$BLOCKS slots a b=
 	server 0
 	round=1
 	figure "memory per cached block" bytes limit "<= 64"
 	figure "memory per block of the disk" bits limit "<= 2"
+	# Much of it is taken and written at the start, so two disks are compared, each with a full cache.
 	raw -c 64 -j 2 -s 4096 -n "$n" -f 1 -p c- put "$url/bkt" >/dev/null
-	disk c blockSize=4k size=1g blockCacheSize=$((n + 1000))
-	read_all "$file" $((n / 1024)) 0 iflag=direct # buffers of the programs reach their size
-	a=$(memory_kb)
-	read_all "$file" $((n / 256 - n / 1024)) $((n / 1024)) iflag=direct
-	b=$(memory_kb)
+	for slots in 2000 $((n + 1000)); do
+		disk c blockSize=4k size=1g blockCacheSize=$slots
+		read_all "$file" $((n / 256)) 0 iflag=direct
+		a=${b:-0} b=$(memory_kb)
+		remark "$(status cache.used) of $slots slots in use: $b KiB"
+		stop_disk
+	done
 	rec "memory per cached block" limit 64 ""
-	rec "memory per cached block" 4k $(((b - a) * 1024 / (256 * (n / 256 - n / 1024)))) ""
-	stop_disk
+	rec "memory per cached block" 4k $(((b - a) * 1024 / (n - 1000))) ""
 	disk small size=64g blockCacheSize=64m
 	a=$(segment_kb)
 	stop_disk
