@@ -85,10 +85,13 @@ for role in cachemgr frontend uploader.0; do
 done
 
 echo "listBlocks = yes" >>"$conf"
-mark=$(server_mark)
+mark=$(server_mark) before=$(listed_all)
+listed_again() { [ "$(listed_all)" -gt "$before" ]; }
 must_start
-wait_for 20 eval '[ "$(lists)" -ge 4 ]'
+# To the end: a page on its way would be in the log of what comes next.
+wait_for 20 listed_again
 ok $? "listBlocks = yes lists at once"
+le 4 "$(lists)" "with a request for each thousand blocks"
 stop_disk
 sed -i 's/^listBlocks = yes/listBlocks = no/' "$conf"
 mark=$(server_mark)
