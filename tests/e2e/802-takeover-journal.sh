@@ -3,7 +3,8 @@
 #
 # What the journal of the cache file calls dirty or deleted, and what has become of it when a cache
 # manager is killed before it could say so: its successor corrects the journal with its next batch, so
-# neither a stop nor a power cut brings the old state back over what the bucket holds.
+# neither a stop nor a power cut brings the old state back over what the bucket holds.  Nor does it forget
+# a delete that nobody could make yet.
 
 LIMIT=90 NEEDS="fuse"
 . "$(dirname "$0")/lib.sh"
@@ -61,4 +62,30 @@ kill_disk
 start_disk
 ok $? "all processes killed at once, start"
 all_there "a flush, and the end of everything"
+
+objects() { server_keys deletes- | grep -cE -- '-[0-9a-f]{8}$'; }
+
+# What is to be deleted is only in the journal's beginning that the successor writes.
+write_conf deletes prefix=deletes- size=8m blockCacheFile="$work/cache.deletes" blockCacheSize=64
+must_start
+put "$file" 0 $((8 * K64)) old
+quietly ctl flush
+fault 'delete:503:count=100000'
+fault 'bulk:503:count=100000'
+fallocate -p -o $K64 -l $((2 * K64)) "$file"
+fallocate -p -o $((5 * K64)) -l $K64 "$file"
+sync "$file"
+kill_cachemgr
+put "$file" $((7 * K64)) 4096 "something to be written down"
+sync "$file"
+kill_disk
+is "$(objects)" 8 "deletes: none has been made"
+no_fault
+start_disk
+ok $? "deletes: all processes killed at once, start"
+is "$(get "$file" $K64 $((2 * K64)) | tr -d '\0' | wc -c)" 0 "deletes: two blocks are zeros"
+is "$(get "$file" $((5 * K64)) $K64 | tr -d '\0' | wc -c)" 0 "deletes: and one"
+quietly ctl flush
+is "$(objects)" 5 "deletes: the bucket has what is left"
+stop_disk
 done_testing
