@@ -34,7 +34,9 @@ check-e2e:
 	$(Q)$(tests_env) $(PROVE) $(if $(TESTS),$(TESTS),$(e2e))
 
 # What `make check` skips for want of INJECT=1; in a build directory of its own.
+inject_tests = $(shell grep -lE '^[^#]*(NEEDS=.*inject|requires.*inject)' $(e2e))
+
 check-inject:
-	+$(Q)$(submake) INJECT=1 check TESTS="$(shell grep -lE '^[^#]*(NEEDS=.*inject|requires.*inject)' $(e2e))"
+	+$(Q)$(submake) INJECT=1 check TESTS="$(inject_tests)"
 
 .PHONY: units check check-unit check-e2e check-inject

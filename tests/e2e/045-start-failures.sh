@@ -85,6 +85,12 @@ run=$work/run.disk
 write_conf blockCacheFile="$work/no/such/dir/cache"
 fails "$work/no/such/dir/cache" "a cache file that cannot be made"
 no_token "a cache file that cannot be made"
+write_conf blockCacheFile=/dev/null
+fails "/dev/null: not a regular file" "a cache file that is a device"
+no_token "a cache file that is a device"
+write_conf blockCacheFile="$work"
+fails "$work: Is a directory" "a cache file that is a directory"
+no_token "a cache file that is a directory"
 
 # A cache file of another disk.
 write_conf one prefix=one- blockCacheFile="$work/cache" blockCacheSize=64

@@ -76,6 +76,7 @@ the_user_decides() {
 	put "$work/theirs" 0 65536 theirs
 	starts_not 'other.example' "while the other has it"
 	has "$(s3backerctl -c "$conf" reset-mounted-flag)" 'released.*other.example' "reset-mounted-flag"
+	has "$(s3backerctl -c "$conf" reset-mounted-flag)" 'nobody holds' "once more: nobody has it"
 	adm -X PUT --data-binary @"$work/theirs" "$admin/object/bkt/hand-00000003" >/dev/null
 	starts_not 'holds changes that were never uploaded .8 blocks.*--dirty=upload' "our changes are older than theirs"
 	is "$(token hand-)" "" "no token stays behind"

@@ -379,6 +379,7 @@ compression(void)
 	struct codec_out od = {0}, oz = {0};
 	uint8_t noise[BS], more[BS];
 	bool as_is = false;
+	unsigned key_len;
 	const char *why = NULL;
 
 	is_int(codec_encode(d, 5, a4096, BS, &od), 0, "deflate");
@@ -416,6 +417,15 @@ compression(void)
 	d = open_codec("mybucket", "encrypt", "password=test", NULL);
 	is_int(codec_encode(d, 5, noise, BS, &od), 0, "noise, encrypted");
 	ok(od.len > BS && od.len <= 4126, "is larger, but not beyond what the old program reads");
+	is_int(codec_prove(
+		   d, 5, "deflate, encrypt-AES-128-CBC", od.hmac, od.data, od.len, &key_len, &why),
+	    0, "one of ours, as it is stored");
+	is_int(codec_prove(
+		   d, 5, "deflate, encrypt-AES-128-CBC", "\"\"", od.data, od.len, &key_len, &why),
+	    -EBADMSG, "not without a signature");
+	is_str(why, "it has no valid signature", "and why");
+	is_int(codec_prove(d, 5, "gzip", od.hmac, od.data, od.len, &key_len, &why), -EBADMSG,
+	    "nor in another encoding");
 	is_int(decodes(d, 5, "deflate, encrypt-AES-128-CBC", od.hmac, od.data, od.len, noise), 0,
 	    "and back");
 	free(od.data);
