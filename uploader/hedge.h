@@ -5,7 +5,7 @@
  * Process:  uploader.  Threads: main thread only.
  * Follows:  J. Dean, L. A. Barroso, "The Tail at Scale", CACM 56 (2013): a hedged request is sent when
  *           the first is past the 99th percentile, so there are few; a budget of 3 %, and five a
- *           second, bounds them even when the percentile is wrong.
+ *           second, bounds them even when the percentile is wrong.  One that hangs too is replaced.
  * Safety:   the second answer goes into memory, never into the slot, which belongs to the first until
  *           that has been cut.  Who drops a hedge hears nothing of it any more.
  */

@@ -30,7 +30,10 @@
 
 #include "uploader/guard.h"
 
-#define HEDGE_LOOK_US	(100 * US_PER_MS) /* when to see again whether a GET takes too long */
+#define HEDGE_LOOK_US (100 * US_PER_MS) /* when to see again whether a GET takes too long */
+#define LEARN_LOOK_US                                                                              \
+	(20 * US_PER_MS)  /* the same, while too few GETs are known: that is soon over */
+#define HEDGES_MAX	3 /* of one attempt */
 #define MISSING_US	(30 * US_PER_S)
 #define BAD_CHECKS_MAX	3 /* cachemgr looks again itself */
 #define BAD_REPLIES_MAX 6 /* an object with the wrong length or bytes each time has them */
@@ -43,6 +46,7 @@ struct transfer {
 	uint64_t sent_us; /* GET: this attempt */
 	struct timer slow;
 	struct hedge *hedge;
+	unsigned nhedges; /* so far, of this attempt */
 	char put_etag[80];
 	uint8_t *mem; /* CHECK */
 };
@@ -69,9 +73,10 @@ get_attempt(struct work *w)
 	uint64_t after = hedge_after(&w->up->hedges);
 
 	t->sent_us = now_us();
+	t->nhedges = 0;
 	if (w->msg.type != IPC_CHECK)
 		loop_timer_set(
-		    &w->up->loop, &t->slow, t->sent_us + (after != 0 ? after : HEDGE_LOOK_US));
+		    &w->up->loop, &t->slow, t->sent_us + (after != 0 ? after : LEARN_LOOK_US));
 	store_submit(w->up->store, &t->op);
 }
 
@@ -133,22 +138,29 @@ hedge_done(struct hedge *h)
 	loop_timer_set(&t->w.up->loop, &t->slow, now_us() + HEDGE_LOOK_US);
 }
 
-/* What speaks against a second GET now, may not for long: one that hangs, hangs for seconds. */
+/*
+ * What speaks against a second GET now, may not for long: one that hangs, hangs for seconds.  The second
+ * may hang as well; then it is cut and another takes its place, after twice the time of the last one, so
+ * that on a line that became slow for all there are few of them.
+ */
 static void
 on_slow(void *arg)
 {
 	struct transfer *t = arg;
 	struct uploader *up = t->w.up;
 	uint64_t after = hedge_after(&up->hedges), now = now_us();
+	uint64_t next = now + (after != 0 ? HEDGE_LOOK_US : LEARN_LOOK_US);
 
-	if (up->leaving)
+	if (up->leaving || t->nhedges >= HEDGES_MAX)
 		return;
 	if (after != 0 && now >= t->sent_us + after && !up->way[POOL_READS].failing &&
-	    hedge_take(&up->hedges, now))
+	    hedge_take(&up->hedges, now)) {
+		hedge_drop(&t->hedge);
 		t->hedge = hedge_start(up, &t->op, hedge_done, t);
-	if (t->hedge == NULL)
-		loop_timer_set(
-		    &up->loop, &t->slow, max_u64(t->sent_us + after, now + HEDGE_LOOK_US));
+		if (t->hedge != NULL)
+			next = now + (after << ++t->nhedges);
+	}
+	loop_timer_set(&up->loop, &t->slow, max_u64(t->sent_us + after, next));
 }
 
 static void
