@@ -113,6 +113,11 @@ slots_kb() {
 	done | awk '{ s += $1 } END { print s }'
 }
 
+uploaders_kb() {
+	local i
+	for i in 0 1; do cat "/proc/$(role_pid uploader.$i)/smaps_rollup"; done | awk '/^Pss_Anon:/ { s += $2 } END { print s }'
+}
+
 # The shared segment, whether touched or not.
 segment_kb() {
 	local range
@@ -122,7 +127,7 @@ segment_kb() {
 
 # 16  memory: per cached block, per block of the disk
 row_16() {
-	local n=$BLOCKS slots a b=
+	local n=$BLOCKS slots a b= inflight
 	server 0
 	round=1
 	figure "memory per cached block" bytes limit "<= 64"
@@ -138,6 +143,22 @@ row_16() {
 	done
 	rec "memory per cached block" limit 64 ""
 	rec "memory per cached block" 4k $(((b - a) * 1024 / (n - 1000))) ""
+	# All that may be in flight hangs: what the uploaders have then, and had before.
+	figure "memory per transfer, besides the body" KiB limit "<= 64"
+	disk f blockSize=4k size=1g blockCacheSize=4000 timeout=60s
+	flush f
+	a=$(uploaders_kb)
+	fault 'put:stall=30s'
+	dd if=/dev/urandom of="$file" bs=64k count=32 oflag=direct conv=notrunc status=none
+	wait_for 20 eval '[ "$(status transfers.inFlight)" -ge 500 ]'
+	inflight=$(status transfers.inFlight)
+	b=$(uploaders_kb)
+	no_fault
+	rec "memory per transfer, besides the body" limit 64 ""
+	rec "memory per transfer, besides the body" 4k $(((b - a) / inflight - 4)) ""
+	remark "$inflight PUTs in flight: uploaders $a KiB before, $b KiB"
+	stop_disk
+	b=
 	disk small size=64g blockCacheSize=64m
 	a=$(segment_kb)
 	stop_disk
