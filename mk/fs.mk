@@ -17,7 +17,13 @@ $(fs_tools): $(BIN)/%: $(O)/tests/fs/%.o
 	@echo "  LD      $(@F)"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-all: $(fs_tools)
+# One of them is several files.
+$(BIN)/calls: $(call objs,tests/fs/calls)
+	@mkdir -p $(@D)
+	@echo "  LD      $(@F)"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+all: $(fs_tools) $(BIN)/calls
 
 fs_tests := $(sort $(wildcard tests/fs/[0-9]*.sh))
 
