@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * http_priv.h -- what s3_http.c, http_setup.c and http_pace.c share; for nobody else.
+ * http_priv.h -- what s3_http.c and http_*.c share; for nobody else.
  *
  *	s3_http.c	the life of a request, the event interface of libcurl
+ *	http_body.c	what goes out and comes in
  *	http_setup.c	a request's options, what libcurl's errors mean
  *	http_pace.c	bandwidth limits of all transfers together
  */
@@ -46,6 +47,7 @@ struct http {
 };
 
 int	http_setup(struct http *, struct http_request *);
+void	http_body_setup(struct http_request *);	/* part of it, which cannot fail */
 int	http_errno(int curl_code, const struct http_request *);
 
 void	http_pace_begin(struct http_request *, uint64_t now);
