@@ -221,8 +221,8 @@ phase_unmounted(struct super *s, int err)
 	s->keep_dirty = false;
 	if (err == -EBUSY) {
 		holders_describe(s->conf->mount_point, who, sizeof(who));
-		log_warn(
-		    "not stopped, the disk is in use: dir=%s by=%s", s->conf->mount_point, who);
+		log_warn("not stopped, the disk is in use: dir=%s by=%s", s->conf->mount_point,
+		    *who != '\0' ? who : "somebody");
 		control_stop_refused(
 		    s, "%s is in use by %s", s->conf->mount_point, *who != '\0' ? who : "somebody");
 	} else {

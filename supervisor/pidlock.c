@@ -3,16 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/durable.h"
+#include "common/timeutil.h"
 
 #include "supervisor/guard.h"
+
+#define ENDING_US US_PER_S /* what a process may take to end, after it was killed */
 
 static pid_t
 pid_in(int fd)
@@ -26,21 +32,38 @@ pid_in(int fd)
 	return ((pid_t)strtol(text, NULL, 10));
 }
 
+/* True: the holder has ended, or may have: look again. */
+static bool
+ends(pid_t pid, uint64_t deadline)
+{
+	AUTO_FD int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd >= 0)
+		return (poll(&p, 1, deadline_left_ms(deadline)) > 0);
+	/* A child of it, not yet another program, has the lock for a moment longer. */
+	(void)poll(NULL, 0, 10);
+	return (now_us() < deadline);
+}
+
 int
 pidlock_take(const char *path, int *ret_fd, pid_t *ret_other)
 {
+	uint64_t deadline = now_us() + ENDING_US;
 	struct stat ours, there;
 
-	*ret_other = 0;
 	for (;;) {
 		AUTO_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
+		*ret_other = 0;
 		if (fd < 0)
 			return (-errno);
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			if (errno != EWOULDBLOCK)
 				return (-errno);
 			*ret_other = pid_in(fd);
+			if (*ret_other > 0 && ends(*ret_other, deadline))
+				continue;
 			return (-EEXIST);
 		}
 		/* Its last holder may have removed it between our two steps: then this is no lock. */

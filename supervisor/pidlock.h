@@ -10,7 +10,10 @@
 
 #include <sys/types.h>
 
-/* -EEXIST: somebody has it; *ret_other is its pid, 0 if that is not written yet. */
+/*
+ * -EEXIST: somebody has it; *ret_other is its pid, 0 if that is not written yet.  One who was killed, or is
+ * about to end, has it until it is gone: waits for that, for a second.
+ */
 int	pidlock_take(const char *path, int *ret_fd, pid_t *ret_other);
 int	pidlock_write(int fd);			/* our pid */
 void	pidlock_drop(const char *path, int *fd);	/* removes the file; -1: does nothing */

@@ -171,4 +171,10 @@ PY
 wait_for 10 grep -q held held
 stop_disk
 ok $? "a stop does not fail for somebody who is gone in a moment"
+
+# The same of one who can be named.
+must_start
+sleep 0.3 <"$file" &
+stop_disk
+ok $? "nor for a program that is about to end"
 done_testing
