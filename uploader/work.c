@@ -265,16 +265,15 @@ work_failed(struct work *w, const struct store_reply *r)
 	loop_timer_set(&up->loop, &w->timer, now_us() + pause);
 }
 
-/* The store is back: who sleeps for long need not.  `way`: NULL for both. */
+/* The store is back, one way at least, and that mostly means both: who sleeps for long need not. */
 static void
-wake_others(struct uploader *up, const struct way *way)
+wake_others(struct uploader *up)
 {
 	uint64_t now = now_us();
 	struct work *w;
 
 	TAILQ_FOREACH (w, &up->work, link)
-		if (w->pausing && (way == NULL || way_of(w) == way) &&
-		    w->timer.when > now + WAKE_SPREAD_US)
+		if (w->pausing && w->timer.when > now + WAKE_SPREAD_US)
 			loop_timer_set(
 			    &up->loop, &w->timer, now + arc4random_uniform(WAKE_SPREAD_US));
 }
@@ -294,8 +293,7 @@ work_succeeded(struct work *w)
 	if (way->failing) {
 		way->failing = false;
 		log_debug("the store answers again");
-		/* What ends an outage of one way, mostly ends that of the other. */
-		wake_others(w->up, lasted > 0 ? NULL : way);
+		wake_others(w->up);
 	}
 }
 
@@ -310,7 +308,7 @@ work_look_around(struct uploader *up)
 			continue;
 		way->outages_seen = ended;
 		way->failing = false;
-		wake_others(up, NULL);
+		wake_others(up);
 	}
 }
 

@@ -29,13 +29,13 @@ store s3
 write_conf size=512m blockSize=64k blockCacheSize=512m maxTransfers=512 blockCacheWriteDelay=2s \
     readAhead=0
 must_start
-latency 400
+latency 800
 server_reset
 watch_memory &
 watcher=$!
 put "$file" 0 $((192 << 20)) all
 quietly ctl flush
-ok $? "3072 blocks uploaded at 400 ms each"
+ok $? "3072 blocks uploaded at 800 ms each"
 touch stop && wait "$watcher"
 peak=$(server_stats peak_in_flight)
 # 480 are for PUTs; a busy machine may not hash so many while the first are away.
@@ -48,7 +48,7 @@ esac
 latency 0
 restart_cold
 ok $? "restart" || disk_log
-latency 400
+latency 800
 server_reset
 rm -f stop max
 watch_memory &

@@ -50,7 +50,7 @@ over() { # over NAME BLOCK
 	back=$(now_ms)
 	wait_for 20 test -s answered && wait "$reader"
 	ok $? "$1: over, the block is read" || disk_log
-	le $(($(now_ms) - back)) 5000 "$1: soon, ms"
+	le $(($(now_ms) - back)) 15000 "$1: soon, ms"
 	wait_for 10 is_clean
 	ok $? "$1: and the other uploaded" || disk_log
 	cmp -s <(adm "$admin/object/bkt/$(printf %08x $((128 + $2)))") <(head -c 65536 old)

@@ -42,10 +42,10 @@ during() { # during NAME BLOCK: while the store is away
 healed() { # healed NAME BLOCK: the store is back since $back
 	wait_for 20 test -s "$work/answered" && wait "$reader"
 	ok $? "$1: the read of an uncached block is answered, and right" || disk_log
-	le $(($(cat "$work/answered") - back)) 5000 "$1: soon after the store is back, ms"
+	le $(($(cat "$work/answered") - back)) 15000 "$1: soon after the store is back, ms"
 	wait_for 10 is_clean
 	ok $? "$1: everything is uploaded" || disk_log
-	le $(($(now_ms) - back)) 6000 "$1: soon as well, ms"
+	le $(($(now_ms) - back)) 15000 "$1: soon as well, ms"
 	cmp -s <(adm "$admin/object/bkt/$(printf %08x $((320 + $2)))") <(head -c 65536 put.tmp)
 	ok $? "$1: and right"
 }
