@@ -2,7 +2,7 @@
 /*
  * cache.c -- single changes of a used cache file; the real recovery opens each, and every block is read.
  *
- *	cache.t [-n MUTATIONS] [-s SEED] [-i NUMBER]	-i: that one alone, and what it did
+ *	cache.t [-n MUTATIONS] [-s SEED] [-i NUMBER]	see mutate.h
  *
  * A file is used by the simulation for a while, and left clean, stopped with changes in it, or not ended at
  * all.  Each mutation gets a copy.  After the recovery every sub-block is read, everything is uploaded, and
@@ -14,9 +14,6 @@
 #include "tests/hostile/mutate.h"
 
 #define EACH 400 /* mutations of one file */
-
-static uint64_t seed = 1;
-static bool aloud;
 
 /* Where the bytes of the file are, and what they are for. */
 struct extent {
@@ -340,7 +337,7 @@ one(uint64_t i)
 		file = i / EACH;
 		new_file(file);
 	}
-	dice_for(seed, i);
+	dice_for(i);
 	(void)snprintf(trying, sizeof(trying), "not ok - crashed: cache.t -s %llu -i %llu\n",
 	    (unsigned long long)seed, (unsigned long long)i);
 	do {
@@ -369,27 +366,8 @@ one(uint64_t i)
 int
 main(int argc, char **argv)
 {
-	uint64_t n = 1000, only = UINT64_MAX;
-	int c;
-
-	while ((c = getopt(argc, argv, "n:s:i:")) != -1)
-		if (c == 'n')
-			n = strtoull(optarg, NULL, 0);
-		else if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else if (c == 'i')
-			only = strtoull(optarg, NULL, 0);
-		else
-			return (2);
+	options(argc, argv, 1000);
 	catch_crashes();
-	aloud = only != UINT64_MAX;
-	for (uint64_t i = aloud ? only : 0; i < (aloud ? only + 1 : n); i++)
-		one(i);
-	print_table();
-	is_int(tally_of(WRONG), 0,
-	    "seed %llu: %llu changes of a cache file, none ends in wrong data (%lu right, %lu EIO, "
-	    "%lu refused, %lu limits)",
-	    (unsigned long long)seed, (unsigned long long)n, tally_of(GOOD), tally_of(FAILED),
-	    tally_of(REFUSED), tally_of(LIMIT));
+	run_and_judge(one, "a cache file");
 	return (tap_done());
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * mutate.h -- one change of some bytes, chosen by a number; and what came of many, in a table.
+ *
+ *	X.t [-n CHANGES] [-s SEED] [-i NUMBER]		-i: this one alone, and say what it does
  */
 #ifndef S3B_TESTS_HOSTILE_MUTATE_H
 #define S3B_TESTS_HOSTILE_MUTATE_H
@@ -11,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tests/unit/tap.h"
 
 enum kind {
 	FLIP,
@@ -49,9 +53,13 @@ roll(uint32_t n)
 	return ((uint32_t)((dice * UINT64_C(2685821657736338717)) >> 33) % n);
 }
 
+/* The run: -s, -n, -i. */
+static uint64_t seed = 1, changes, only = UINT64_MAX;
+static bool aloud; /* one change alone: it says what it does */
+
 /* Mutation number i of a seed is always the same. */
 static void
-dice_for(uint64_t seed, uint64_t i)
+dice_for(uint64_t i)
 {
 	dice = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ (i + 1) * UINT64_C(0xbf58476d1ce4e5b9);
 	(void)roll(2);
@@ -121,6 +129,39 @@ catch_crashes(void)
 	(void)signal(SIGABRT, on_crash);
 	(void)signal(SIGSEGV, on_crash);
 	(void)signal(SIGBUS, on_crash);
+}
+
+/* ---- a run ------------------------------------------------------------------------------------- */
+static void
+options(int argc, char **argv, uint64_t usual)
+{
+	int c;
+
+	changes = usual;
+	while ((c = getopt(argc, argv, "n:s:i:")) != -1)
+		if (c == 'n')
+			changes = strtoull(optarg, NULL, 0);
+		else if (c == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (c == 'i')
+			only = strtoull(optarg, NULL, 0);
+		else
+			exit(2);
+	aloud = only != UINT64_MAX;
+}
+
+static void
+run_and_judge(void (*one)(uint64_t), const char *of_what)
+{
+	for (uint64_t i = aloud ? only : 0; i < (aloud ? only + 1 : changes); i++)
+		one(i);
+	print_table();
+	is_int(tally_of(WRONG), 0,
+	    "seed %llu: %llu changes of %s, none ends in wrong data (%lu right, %lu EIO, %lu "
+	    "refused, "
+	    "%lu limits)",
+	    (unsigned long long)seed, (unsigned long long)changes, of_what, tally_of(GOOD),
+	    tally_of(FAILED), tally_of(REFUSED), tally_of(LIMIT));
 }
 
 #endif

@@ -66,8 +66,6 @@ static struct coding coding[] = {
 };
 #define CODINGS (sizeof(coding) / sizeof(coding[0]))
 
-static uint64_t seed = 1;
-static bool aloud;
 static char key_text[GCM_KEY_TEXT];
 static uint8_t content[3][BLOCK]; /* now, before, of another block */
 
@@ -106,7 +104,7 @@ __wrap_s3_finish(struct s3_op *s)
 static void
 make_content(void)
 {
-	dice_for(seed, UINT64_MAX / 2);
+	dice_for(UINT64_MAX / 2);
 	for (unsigned k = 0; k < 3; k++)
 		for (unsigned i = 0; i < BLOCK; i++)
 			content[k][i] = i % 512 < 256 ? (uint8_t)roll(256) : (uint8_t)(k + i / 512);
@@ -390,7 +388,7 @@ one_key(void)
 static void
 one(uint64_t i)
 {
-	dice_for(seed, i);
+	dice_for(i);
 	(void)snprintf(trying, sizeof(trying), "not ok - crashed: objects.t -s %llu -i %llu\n",
 	    (unsigned long long)seed, (unsigned long long)i);
 	if (i % 1000 == 999)
@@ -420,31 +418,12 @@ all_are_good(void)
 int
 main(int argc, char **argv)
 {
-	uint64_t n = 5000, only = UINT64_MAX;
-	int c;
-
-	while ((c = getopt(argc, argv, "n:s:i:")) != -1)
-		if (c == 'n')
-			n = strtoull(optarg, NULL, 0);
-		else if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else if (c == 'i')
-			only = strtoull(optarg, NULL, 0);
-		else
-			return (2);
+	options(argc, argv, 5000);
 	catch_crashes();
 	log_open("objects", "/dev/null", "err", false);
 	make_content();
 	open_codings();
 	ok(all_are_good(), "objects as they are, of each kind, are read");
-	aloud = only != UINT64_MAX;
-	for (uint64_t i = aloud ? only : 0; i < (aloud ? only + 1 : n); i++)
-		one(i);
-	print_table();
-	is_int(tally_of(WRONG), 0,
-	    "seed %llu: %llu changes of objects, none ends in wrong data (%lu right, %lu EIO, "
-	    "%lu refused, %lu limits)",
-	    (unsigned long long)seed, (unsigned long long)n, tally_of(GOOD), tally_of(FAILED),
-	    tally_of(REFUSED), tally_of(LIMIT));
+	run_and_judge(one, "objects");
 	return (tap_done());
 }
