@@ -20,7 +20,7 @@ answers() { curl -s -o /dev/null --noproxy '*' -m 2 "$S3_URL/"; }
 
 store s3
 write_conf size=64m uploaders=2 blockCacheFile="$work/cache" blockCacheSize=400 blockCacheWriteDelay=200ms \
-    timeout=5s
+    timeout=5s maxRetryPause=5m # a gateway may take longer than the usual half minute to come back
 must_start
 rm -f model && truncate -s 64m model
 blockio run -d "$file" -m model -s "$SEED" -t 4 -T 40 -D >io.out 2>&1 &
