@@ -61,7 +61,8 @@ peer_send(struct uploader *up, const struct ipc_msg *m)
 	if (up->out_n == 0 && push(up, m))
 		return;
 	if (up->out_first + up->out_n == up->out_room) {
-		memmove(up->outbox, up->outbox + up->out_first, up->out_n * sizeof(*m));
+		if (up->out_n > 0) /* there may be no outbox yet */
+			memmove(up->outbox, up->outbox + up->out_first, up->out_n * sizeof(*m));
 		up->out_first = 0;
 		if (up->out_n == up->out_room) {
 			up->out_room = up->out_room != 0 ? 2 * up->out_room : 256;

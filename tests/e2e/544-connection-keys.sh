@@ -59,6 +59,10 @@ is $? 1 "maxRetryPause: a read that keeps failing ends in an error"
 le 1000 $(($(now_ms) - from)) "timeout: but each attempt has its time, ms"
 has "$(cat "$run/log")" 'no answer for 1\.[0-9] s' "which the log names"
 no_fault
+# A read that succeeds: else the next one may begin in an outage, where one may ask a second.
+reads() { timeout 20 dd if="$file" of=/dev/null bs=64k skip=99 count=1 iflag=direct status=none 2>/dev/null; }
+wait_for 20 reads
+ok $? "and a read after that does not"
 fault 'get:503'
 server_reset
 timeout 60 dd if="$file" of=/dev/null bs=64k skip=101 count=1 iflag=direct 2>/dev/null
