@@ -79,7 +79,7 @@ bop_get(struct cachemgr *cm, uint32_t block)
 	}
 	if (b->cur == IPC_NO_SLOT && zero_get(&cm->tab, block) == ZERO_UNKNOWN)
 		lazy_survey_begin(cm);
-	b->base = b->up_slot = b->recorded_slot = IPC_NO_SLOT;
+	b->base = b->up_slot = b->recorded_slot = b->noted_slot = IPC_NO_SLOT;
 	STAILQ_INIT(&b->waiters);
 	LIST_INSERT_HEAD(&cm->bops[bop_bucket(cm, block)], b, hash);
 	cm->nbops++;

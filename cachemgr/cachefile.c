@@ -377,11 +377,24 @@ sync_name(const struct conf *c, char *why, size_t why_len)
 	return (0);
 }
 
+/* Before privileges are given up; without it every flush is an fdatasync. */
+static void
+open_direct(struct cachefile *cf)
+{
+	int r = durable_open_direct(cf->fd);
+
+	cf->direct_fd = r < 0 ? -1 : r;
+	if (r < 0)
+		log_info("the cache file cannot be written past the page cache, so each flush syncs "
+			 "all of it: %s",
+		    strerror(-r));
+}
+
 int
 cachefile_open(
     const struct conf *c, const struct shm *shm, struct cachefile *ret, char *why, size_t why_len)
 {
-	struct cachefile cf = {.fd = -1, .memory = c->cache_file == NULL};
+	struct cachefile cf = {.fd = -1, .direct_fd = -1, .memory = c->cache_file == NULL};
 	uint8_t boot[12];
 	int error = 0;
 
@@ -400,6 +413,8 @@ cachefile_open(
 		error = open_file(&cf, c, shm, why, why_len);
 		if (error == 0)
 			error = sync_name(c, why, why_len);
+		if (error == 0)
+			open_direct(&cf);
 	}
 	if (error < 0) {
 		if (why[0] == '\0')
@@ -417,7 +432,7 @@ int
 cachefile_adopt(int fd, const struct conf *c, const struct shm *shm, struct cachefile *ret,
     char *why, size_t why_len)
 {
-	struct cachefile cf = {.fd = fd, .memory = c->cache_file == NULL};
+	struct cachefile cf = {.fd = fd, .direct_fd = -1, .memory = c->cache_file == NULL};
 	uint8_t buf[SUPER_BYTES], boot[12];
 	struct super s;
 
@@ -429,6 +444,7 @@ cachefile_adopt(int fd, const struct conf *c, const struct shm *shm, struct cach
 			    "%s: the superblock changed under the running disk", c->cache_file));
 		memcpy(cf.identity, s.identity, sizeof(cf.identity));
 		cf.token = s.token;
+		open_direct(&cf);
 	}
 	*ret = cf;
 	return (0);

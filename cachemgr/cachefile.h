@@ -41,6 +41,7 @@ enum cachefile_state {
 
 struct cachefile {
 	int fd;		/* owned */
+	int direct_fd;	/* durable_open_direct() of it, owned; -1: there is none */
 	bool memory;	/* a memfd */
 	bool fresh;	/* just made, or cleared: no journal to read */
 	bool unclean;	/* not all was uploaded when it ended: requests may still be under way */

@@ -93,6 +93,7 @@ struct bop {
 	uint64_t recorded[IPC_SUB_MAX / 64]; /* valid map of cur's last record; commit.c */
 	uint64_t fetch_id, fetched_id; /* shared.c: of the fetch under way, and of the last done */
 	uint32_t recorded_slot;
+	uint32_t noted_slot; /* = cur: what was not written since it was clean, the bucket has; batch.c */
 	uint8_t recorded_flags;
 	uint8_t fetch, upload, merge; /* the three enums above */
 	uint8_t on_dirty, on_room, on_hazard, on_retry, on_record, on_queue, on_due, on_promise;
@@ -310,6 +311,13 @@ bool evict_own(struct cachemgr *, struct bop *);   /* its clean slot, whoever wa
 void evict_turn(struct cachemgr *);		   /* is the slot that was in the way free? */
 
 /* ---- bop.c ---- */
+/* Another slot, of which nothing is on record. */
+static inline void
+bop_set_cur(struct bop *b, uint32_t slot)
+{
+	b->cur = slot;
+	b->recorded_slot = b->noted_slot = IPC_NO_SLOT;
+}
 int bop_open(struct cachemgr *);
 struct bop *bop_find(struct cachemgr *, uint32_t block);
 struct bop *bop_get(struct cachemgr *, uint32_t block); /* NULL: out of memory */
@@ -340,6 +348,9 @@ bool shared_replace(struct cachemgr *, struct bop *); /* the clean slot by the b
 void request_handle(struct cachemgr *, const struct ipc_msg *);
 void request_block(struct cachemgr *, const struct ipc_msg *); /* READ or WRITE, now */
 void request_serve(struct cachemgr *, struct bop *); /* answer the waiters that can be */
+/* The frontend has made the block's slot dirty: its bop, on cm.dirty if the slot is its newest. */
+struct bop *request_dirty(
+    struct cachemgr *, uint32_t block, uint32_t slot, uint32_t lost_before);
 
 /* ---- rebuild.c: after a death ---- */
 void request_bury(struct cachemgr *);	     /* the frontend died */

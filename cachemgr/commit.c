@@ -18,20 +18,42 @@
 
 /* ---- the thread -------------------------------------------------------------------------- */
 
+/* A batch past the page cache, durable when this returns.  -EINVAL: not on this disk. */
+static int
+write_direct(struct commit *c, struct batch_job *job)
+{
+	job->syncs++;
+	if (INJECT_FAIL("cachemgr.commit.io-error"))
+		return (-EIO);
+	if (INJECT_FAIL("mutate.p4-skip-last-sync"))
+		return (pwrite_full(c->file.fd, job->batch.buf, job->batch.len, (off_t)job->at));
+	return (durable_pwrite(
+	    c->file.direct_fd, job->batch.buf, job->batch.len, (off_t)job->at));
+}
+
 static int
 write_job(struct commit *c, struct batch_job *job)
 {
 	int error;
 
-	if (job->has_batch && job->sync_first && !INJECT_FAIL("mutate.d1-skip-data-sync")) {
+	if (job->sync_first && !INJECT_FAIL("mutate.d1-skip-data-sync")) {
 		/* D1, D6: bytes before the record that names them. */
 		INJECT("cachemgr.commit.before-data-sync");
 		job->syncs++;
 		if ((error = durable_sync(c->file.fd)) < 0)
 			return (error);
 	}
-	if (job->has_batch) {
+	if (job->has_batch)
 		INJECT("cachemgr.commit.before-batch");
+	if (c->file.direct_fd >= 0) {
+		error = job->has_batch ? write_direct(c, job) : 0;
+		if (error != -EINVAL)
+			return (error);
+		log_warn("the cache file cannot be written past the page cache: each flush syncs it");
+		close(c->file.direct_fd);
+		c->file.direct_fd = -1;
+	}
+	if (job->has_batch) {
 		error = pwrite_full(c->file.fd, job->batch.buf, job->batch.len, (off_t)job->at);
 		if (error < 0)
 			return (error);
@@ -83,7 +105,7 @@ start_journal(struct cachemgr *cm, struct commit *c)
 
 	c->pos.half = 1; /* the snapshot goes to the other one */
 	c->pos.end = c->half_bytes;
-	c->pos.last_has_data = true; /* so that a batch is built though nothing changed */
+	c->afresh = true;
 	if ((error = batch_build(cm, c)) < 0)
 		return (error);
 	return (write_job(c, &c->job));
@@ -130,6 +152,7 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	STAILQ_INIT(&c->waiting);
 	STAILQ_INIT(&c->committing);
 	STAILQ_INIT(&c->held);
+	wrote_open(cm, &c->wrote);
 	if (c->rec_dirty == NULL || sem_init(&c->go, 0, 0) < 0)
 		return (-ENOMEM);
 	cm->commit = c;
@@ -149,6 +172,12 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	 * bucket holds by now, and of deletes that have been made or must not be made any more.
 	 */
 	c->afresh = !fresh_segment && !INJECT_FAIL("mutate.d8-predecessors-journal");
+	/* What fdatasync has made of what DATA said, recovery did; see there. */
+	c->live = c->pos.has_data ? 1 : 0;
+	c->settled = fresh_segment;
+	/* A half that was begun without O_DIRECT. */
+	if (file->direct_fd >= 0 && c->pos.end % DIRECT_ALIGN != 0)
+		c->afresh = true;
 	if (fresh_segment && are_changes_foreign(cm, file))
 		return (-EKEYREJECTED); /* before the superblock gets the token of now */
 	if ((error = cachefile_mark(&c->file, cm->env->conf, cm->shm, atomic_load(&cm->st->token),
@@ -357,6 +386,8 @@ finish(struct cachemgr *cm)
 		void_finish(cm);
 		return;
 	}
+	if (c->file.direct_fd < 0)
+		c->settled = true; /* by the fdatasync behind it */
 	ctr_inc(cm->ctr, commits);
 	ctr_add(cm->ctr, commit_syncs, c->job.syncs);
 	ctr_add(cm->ctr, commit_us, c->job.took_us);
@@ -398,6 +429,13 @@ begin(struct cachemgr *cm)
 	for (uint32_t i = 0; i < c->to_free.n; i++)
 		(void)slot_list_add(&c->freeing, c->to_free.slot[i]);
 	c->to_free.n = 0;
+	if (!c->job.has_batch && !c->job.sync_first && c->file.direct_fd >= 0) {
+		c->job.syncs = 0;
+		c->job.result = 0;
+		c->job.took_us = 0;
+		finish(cm); /* what was written before is in the journal by now, or synced */
+		return;
+	}
 	c->busy = true;
 	atomic_store(&c->done, 0);
 	sem_post(&c->go);

@@ -13,7 +13,10 @@
 #include "cachemgr/cachefile.h"
 #include "cachemgr/cm.h"
 #include "cachemgr/journal.h"
+#include "cachemgr/wrote.h"
 
+/* A sector of the disk as it is inside: no batch shares one with another. */
+#define DIRECT_ALIGN 4096u
 #define FLUSH_NOBODY UINT64_MAX /* request number of a flush that we ask ourselves for */
 
 struct flush_waiter {
@@ -66,6 +69,9 @@ struct commit {
 	uint64_t void_from; /* number of the first barrier made after it failed */
 	struct batch_job job;
 
+	struct wrote wrote; /* what the frontend noted since the last batch */
+	uint64_t live;	    /* bytes of DATA in the journal that count, the batch on its way included */
+	bool settled;	    /* and all of that is in the slots, durably */
 	uint8_t *rec_dirty;	   /* per slot: REC_*; 0: no record says dirty */
 	struct slot_list freeing;  /* in the batch on its way: free when it is durable */
 	struct slot_list ending;   /* in the batch on its way: not dirty on record after it */

@@ -328,7 +328,7 @@ evict_own(struct cachemgr *cm, struct bop *b)
 	evict_remove(cm, slot);
 	if (!take(cm, slot, b))
 		return (false);
-	b->cur = IPC_NO_SLOT;
+	bop_set_cur(b, IPC_NO_SLOT);
 	if (cm->commit == NULL || !commit_hold_slot(cm, slot))
 		slot_release(cm, slot);
 	return (true);

@@ -124,7 +124,7 @@ fetch_try(struct cachemgr *cm, struct bop *b)
 	}
 	if (b->cur == IPC_NO_SLOT) {
 		slot_link(cm, slot, b->block, 0, SLOT_FILLING);
-		b->cur = slot;
+		bop_set_cur(b, slot);
 	}
 	b->base = slot;
 	b->want_fetch = 0;
@@ -199,7 +199,7 @@ give_up_base(struct cachemgr *cm, struct bop *b)
 
 	if (b->cur == base) {
 		slot_unlink(cm, base);
-		b->cur = IPC_NO_SLOT;
+		bop_set_cur(b, IPC_NO_SLOT);
 	}
 	b->base = IPC_NO_SLOT;
 	b->fetch = FETCH_NONE;

@@ -13,9 +13,12 @@
 #include "common/durable.h"
 #include "common/inject.h"
 
-#define MAGIC	   "S3BJRNL2"
+#define MAGIC	   "S3BJRNL3"
+#define MAGIC_OLD  "S3BJRNL2" /* without F_KEEP: each batch came with an fdatasync of everything */
 #define HEAD	   64u
 #define F_SNAPSHOT 1u
+#define F_KEEP	   2u
+#define BUF_ALIGN  4096u /* what O_DIRECT wants */
 
 uint32_t
 crc32_of(uint32_t seed, const void *p, size_t len)
@@ -70,16 +73,19 @@ static uint8_t *
 grow(uint8_t **buf, size_t *len, size_t *cap, size_t more)
 {
 	uint8_t *p;
+	void *new;
 
 	if (*len + more > *cap) {
 		size_t want = *cap > 0 ? *cap * 2 : 65536;
 
 		while (want < *len + more)
 			want *= 2;
-		p = realloc(*buf, want);
-		if (p == NULL)
+		if (posix_memalign(&new, BUF_ALIGN, want) != 0)
 			return (NULL);
-		*buf = p;
+		if (*len > 0)
+			memcpy(new, *buf, *len);
+		free(*buf);
+		*buf = new;
 		*cap = want;
 	}
 	p = *buf + *len;
@@ -137,7 +143,8 @@ journal_add_data(struct journal_batch *j, uint32_t slot, uint32_t offset, uint32
 }
 
 int
-journal_seal(struct journal_batch *j, const struct journal_pos *pos, uint32_t *ret_crc)
+journal_seal(struct journal_batch *j, const struct journal_pos *pos, bool keep, uint32_t align,
+    uint32_t *ret_crc)
 {
 	size_t pad;
 	uint8_t *p;
@@ -149,7 +156,7 @@ journal_seal(struct journal_batch *j, const struct journal_pos *pos, uint32_t *r
 		else
 			j->failed = true;
 	}
-	pad = (JOURNAL_SECTOR - j->len % JOURNAL_SECTOR) % JOURNAL_SECTOR;
+	pad = (align - j->len % align) % align;
 	p = j->failed ? NULL : grow(&j->buf, &j->len, &j->cap, pad);
 	if (p == NULL)
 		return (-ENOMEM);
@@ -161,7 +168,7 @@ journal_seal(struct journal_batch *j, const struct journal_pos *pos, uint32_t *r
 	put32(p + 24, (uint32_t)j->len);
 	put32(p + 28, j->nrec);
 	put32(p + 32, 0);
-	put32(p + 36, j->snapshot ? F_SNAPSHOT : 0);
+	put32(p + 36, (j->snapshot ? F_SNAPSHOT : 0) | (keep ? F_KEEP : 0));
 	put32(p + 40, j->snapshot ? 0 : pos->crc);
 	put64(p + 48, pos->writer);
 	*ret_crc = crc32_of(0, p, j->len);
@@ -186,6 +193,12 @@ struct batch { /* one read batch, whole */
 	uint32_t crc, before; /* names: its own, and that of the batch it follows */
 };
 
+static bool
+is_magic(const uint8_t *p)
+{
+	return (memcmp(p, MAGIC, 8) == 0 || memcmp(p, MAGIC_OLD, 8) == 0);
+}
+
 /* The batch at `off` of a half; -ENOENT: there is none that is valid. */
 static int
 read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
@@ -201,7 +214,7 @@ read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
 		return (error);
 	b->bytes = get32(head + 24);
 	b->nrec = get32(head + 28);
-	if (memcmp(head, MAGIC, 8) != 0 || b->bytes < JOURNAL_SECTOR ||
+	if (!is_magic(head) || b->bytes < JOURNAL_SECTOR ||
 	    b->bytes % JOURNAL_SECTOR != 0 || b->bytes > room ||
 	    (uint64_t)b->nrec * JOURNAL_REC + HEAD > b->bytes)
 		return (-ENOENT);
@@ -218,18 +231,23 @@ read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
 	b->generation = get64(buf + 8);
 	b->sequence = get64(buf + 16);
 	b->flags = get32(buf + 36);
+	if (memcmp(buf, MAGIC_OLD, 8) == 0)
+		b->flags &= ~F_KEEP;
 	b->crc = crc;
 	b->before = get32(buf + 40);
 	return (0);
 }
 
 static int
-visit_batch(const struct batch *b, const struct journal_visit *v, bool last, bool *ret_has_data)
+visit_batch(const struct batch *b, const struct journal_visit *v, bool *ret_has_data)
 {
 	const uint8_t *data = b->buf + HEAD + (size_t)b->nrec * JOURNAL_REC;
 	const uint8_t *end = b->buf + b->bytes;
 
-	*ret_has_data = false;
+	if ((b->flags & F_KEEP) == 0) {
+		*ret_has_data = false;
+		v->settled(v->ctx);
+	}
 	for (uint32_t i = 0; i < b->nrec; i++) {
 		const uint8_t *p = b->buf + HEAD + (size_t)i * JOURNAL_REC;
 		struct journal_rec r = {.kind = p[0],
@@ -248,10 +266,8 @@ visit_batch(const struct batch *b, const struct journal_visit *v, bool last, boo
 			r.data = data;
 			data += r.count;
 			*ret_has_data = true;
-			if (!last)
-				continue;
 		}
-		if ((error = v->rec(v->ctx, &r, b->sequence, last)) < 0)
+		if ((error = v->rec(v->ctx, &r, b->sequence)) < 0)
 			return (error);
 	}
 	return (0);
@@ -285,7 +301,7 @@ look_behind(
 		n = bytes - at < PIECE ? bytes - at : PIECE;
 		error = pread_full(fd, piece, n, (off_t)(off + at));
 		for (uint64_t i = 0; error == 0 && i + HEAD <= n; i += JOURNAL_SECTOR) {
-			if (memcmp(piece + i, MAGIC, 8) != 0 || get64(piece + i + 8) < generation ||
+			if (!is_magic(piece + i) || get64(piece + i + 8) < generation ||
 			    get64(piece + i + 16) <= sequence)
 				continue;
 			error = read_batch(fd, off + at + i, bytes - at - i, &b);
@@ -304,7 +320,7 @@ is_forgiven(int error, const struct journal_visit *v)
 	    error == -EUCLEAN && (v->damage_is_end || INJECT_FAIL("mutate.d4-damage-is-the-end")));
 }
 
-/* Before its DATA is believed: is this the last one that there was? */
+/* Before what DATA says is believed: is this the last one that there was? */
 static int
 check_end(int fd, uint64_t off, uint64_t at, uint64_t bytes, const struct batch *b,
     const struct journal_visit *v)
@@ -335,7 +351,6 @@ read_half(
 		struct batch *next = &b[!cur];
 
 		at += b[cur].bytes;
-		/* One batch ahead, because only the last one's DATA counts. */
 		more = read_batch(fd, off + at, bytes - at, next);
 		if (more < 0 && more != -ENOENT) {
 			error = more;
@@ -345,7 +360,7 @@ read_half(
 			more = -ENOENT;
 		if (more != 0 && (error = check_end(fd, off, at, bytes, &b[cur], v)) < 0)
 			goto out;
-		error = visit_batch(&b[cur], v, more != 0, &pos->last_has_data);
+		error = visit_batch(&b[cur], v, &pos->has_data);
 		if (error < 0 || more != 0)
 			break;
 		cur = !cur;

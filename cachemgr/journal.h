@@ -23,13 +23,13 @@
  * batch that cannot be told, save where the superblock names it: after an end that was ordered.
  *
  * Batch header, 64 bytes:
- *	 0  8  magic "S3BJRNL2"
+ *	 0  8  magic "S3BJRNL3"; "S3BJRNL2" is read, too, and is the same without flag 2
  *	 8  8  generation	grows by one with every change of half
  *	16  8  sequence		grows by one with every batch, over halves
  *	24  4  bytes, whole batch, header and padding included
  *	28  4  number of records
  *	32  4  CRC-32
- *	36  4  flags		1: snapshot
+ *	36  4  flags		1: snapshot; 2: keep, DATA of earlier batches counts still
  *	40  4  CRC-32 field of the batch before; snapshot: 0
  *	44  4  zero
  *	48  8  writer		random number of the program run that wrote it
@@ -48,9 +48,10 @@
  *	32 32  valid map	SLOT
  *
  * SLOT: this slot holds dirty bytes of this block, in these sub-blocks.  FREE: it does so no more.
- * DATA repeats bytes that SLOT records of the same batch name for the first time, so that one
- * fdatasync makes both durable: it counts only when its batch is the last one.  Once a later batch
- * exists, the fdatasync in between has made the slot's own bytes durable.
+ * DATA repeats bytes of a slot that were written since the batch before, so that a flush costs one write of
+ * the journal and no fdatasync of the slots.  It counts until a batch without the flag `keep`: before that
+ * batch was written, an fdatasync made the slots' own bytes durable.  Recovery puts what counts into the
+ * slots, in order; of a slot that a FREE gave up since, nothing counts.
  */
 #ifndef S3B_CACHEMGR_JOURNAL_H
 #define S3B_CACHEMGR_JOURNAL_H
@@ -94,8 +95,13 @@ void journal_add(struct journal_batch *, const struct journal_rec *);
 /* Room for `len` bytes of payload; the caller fills it.  NULL: out of memory. */
 uint8_t *journal_add_data(struct journal_batch *, uint32_t slot, uint32_t offset, uint32_t len);
 struct journal_pos;
-/* As the next batch behind `pos`, or as the first of the next generation; *ret_crc names it. */
-int journal_seal(struct journal_batch *, const struct journal_pos *, uint32_t *ret_crc);
+/*
+ * As the next batch behind `pos`, or as the first of the next generation; *ret_crc names it.  `keep`: what
+ * earlier DATA says is not in the slots yet.  Its length becomes a multiple of `align` (a power of two, a
+ * sector at least); buf is aligned for O_DIRECT.
+ */
+int journal_seal(struct journal_batch *, const struct journal_pos *, bool keep, uint32_t align,
+    uint32_t *ret_crc);
 void journal_batch_free(struct journal_batch *);
 
 /* Where the journal stands. */
@@ -105,7 +111,7 @@ struct journal_pos {
 	uint64_t writer;	       /* of those to come; journal_read() chooses it */
 	unsigned half;
 	uint64_t end; /* bytes of the half in use */
-	bool last_has_data;
+	bool has_data; /* there is DATA that counts */
 };
 
 struct journal_visit { /* called in the order in which things were recorded */
@@ -114,12 +120,13 @@ struct journal_visit { /* called in the order in which things were recorded */
 	bool damage_is_end; /* the user will have what lies before the damage */
 	void *ctx;
 	void (*reset)(void *ctx); /* a snapshot begins */
-	int (*rec)(void *ctx, const struct journal_rec *, uint64_t sequence, bool last);
+	void (*settled)(void *ctx); /* what DATA said so far is in the slots */
+	int (*rec)(void *ctx, const struct journal_rec *, uint64_t sequence);
 };
 
 /*
- * Read the half in force and visit its records; DATA records only of the last batch.  -ENOENT:
- * neither half has a valid snapshot.  -EUCLEAN: it is damaged; no DATA record has been visited then.
+ * Read the half in force and visit its records.  -ENOENT: neither half has a valid snapshot.  -EUCLEAN: it is
+ * damaged, and nothing that was visited may be believed.
  */
 int journal_read(int fd, uint64_t off0, uint64_t half_bytes, struct journal_pos *ret_pos,
     const struct journal_visit *);

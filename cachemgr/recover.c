@@ -20,14 +20,33 @@ struct found { /* the newest record of one slot */
 	uint32_t block;
 	uint8_t flags;
 	bool dirty;
+	uint64_t since; /* DATA from this number on is of this block */
+};
+
+struct payload { /* one DATA record */
+	uint32_t slot, off, len;
+	uint8_t *bytes; /* owned */
 };
 
 struct recovery {
 	struct cachemgr *cm;
 	struct found *found; /* per slot */
 	bool apply;
-	uint32_t npayload;
+	struct payload *payload; /* what counts so far, in the order of the journal */
+	uint32_t npayload, cap;
+	uint64_t first; /* number of payload[0] among all there were */
 };
+
+static void
+on_settled(void *ctx)
+{
+	struct recovery *r = ctx;
+
+	for (uint32_t i = 0; i < r->npayload; i++)
+		free(r->payload[i].bytes);
+	r->first += r->npayload;
+	r->npayload = 0;
+}
 
 static void
 on_reset(void *ctx)
@@ -38,27 +57,64 @@ on_reset(void *ctx)
 }
 
 static int
-replay_payload(struct recovery *r, const struct journal_rec *rec)
+note_payload(struct recovery *r, const struct journal_rec *rec)
 {
-	const struct shm *shm = r->cm->shm;
+	uint32_t size = r->cm->shm->geo.block_size;
+	struct payload *p;
 
 	if (!r->apply)
 		return (0);
-	if (rec->offset > shm->geo.block_size || rec->count > shm->geo.block_size - rec->offset)
+	if (rec->offset > size || rec->count > size - rec->offset)
 		return (-EUCLEAN);
+	if (r->npayload == r->cap) {
+		uint32_t cap = r->cap > 0 ? r->cap * 2 : 256;
+
+		p = reallocarray(r->payload, cap, sizeof(*p));
+		if (p == NULL)
+			return (-ENOMEM);
+		r->payload = p;
+		r->cap = cap;
+	}
+	p = &r->payload[r->npayload];
+	*p = (struct payload){rec->slot, rec->offset, rec->count, malloc(rec->count)};
+	if (p->bytes == NULL)
+		return (-ENOMEM);
+	memcpy(p->bytes, rec->data, rec->count);
 	r->npayload++;
-	return (pwrite_full(r->cm->cache_fd, rec->data, rec->count,
-	    (off_t)(shm_slot_off(shm, rec->slot) + rec->offset)));
+	return (0);
+}
+
+/*
+ * Into the slots that are dirty still: of what was freed the bucket has newer, and another block may lie
+ * there.  Then it must be durable, before a later batch makes it not count.
+ */
+static int
+replay(struct recovery *r)
+{
+	const struct shm *shm = r->cm->shm;
+	uint32_t n = 0;
+	int error = 0;
+
+	for (uint32_t i = 0; i < r->npayload && error == 0; i++) {
+		const struct payload *p = &r->payload[i];
+		const struct found *f = &r->found[p->slot];
+
+		if ((!f->dirty || r->first + i < f->since) && !INJECT_FAIL("mutate.d2-data-of-the-freed"))
+			continue;
+		error = pwrite_full(r->cm->cache_fd, p->bytes, p->len,
+		    (off_t)(shm_slot_off(shm, p->slot) + p->off));
+		n++;
+	}
+	return (error == 0 && n > 0 ? durable_sync(r->cm->cache_fd) : error);
 }
 
 static int
-on_rec(void *ctx, const struct journal_rec *rec, uint64_t sequence, bool last)
+on_rec(void *ctx, const struct journal_rec *rec, uint64_t sequence)
 {
 	struct recovery *r = ctx;
 	const struct shm_geometry *g = &r->cm->shm->geo;
 	struct found *f = rec->slot < g->nslots ? &r->found[rec->slot] : NULL;
 
-	(void)last;
 	/* A batch that passes its checksum and says the impossible was written by a bug, not a
 	 * crash. */
 	if ((rec->kind != JREC_ZERO && f == NULL) ||
@@ -67,6 +123,8 @@ on_rec(void *ctx, const struct journal_rec *rec, uint64_t sequence, bool last)
 		return (-EUCLEAN);
 	switch (rec->kind) {
 	case JREC_SLOT:
+		if (!f->dirty || f->block != rec->block)
+			f->since = r->first + r->npayload;
 		f->dirty = true;
 		f->sequence = sequence;
 		f->block = rec->block;
@@ -82,7 +140,7 @@ on_rec(void *ctx, const struct journal_rec *rec, uint64_t sequence, bool last)
 			    rec->flags ? ZERO_PENDING : ZERO_UNKNOWN);
 		return (0);
 	case JREC_DATA:
-		return (replay_payload(r, rec));
+		return (note_payload(r, rec));
 	default:
 		return (-EUCLEAN);
 	}
@@ -134,6 +192,7 @@ recover_journal(struct cachemgr *cm, const struct cachefile *file, uint64_t half
 	    .damage_is_end = atomic_load(&cm->st->dirty_welcome) != 0,
 	    .ctx = &r,
 	    .reset = on_reset,
+	    .settled = on_settled,
 	    .rec = on_rec};
 	uint32_t n = cm->shm->geo.nslots, dirty = 0;
 	int error;
@@ -142,8 +201,8 @@ recover_journal(struct cachemgr *cm, const struct cachefile *file, uint64_t half
 	if (r.found == NULL)
 		return (-ENOMEM);
 	error = journal_read(cm->cache_fd, CACHE_SUPER_BYTES, half_bytes, ret_pos, &v);
-	if (error == 0 && r.npayload > 0)
-		error = durable_sync(cm->cache_fd); /* before a later batch makes it not count */
+	if (error == 0)
+		error = replay(&r);
 	for (uint32_t i = 0; error == 0 && i < n; i++) {
 		if (!r.found[i].dirty)
 			continue;
@@ -154,6 +213,8 @@ recover_journal(struct cachemgr *cm, const struct cachefile *file, uint64_t half
 	for (uint32_t i = 0; error == 0 && apply && i < n; i++)
 		if (r.found[i].dirty)
 			link_found(cm, r.found, i);
+	on_settled(&r);
+	free(r.payload);
 	free(r.found);
 	if (error < 0)
 		log_err(error, "the journal of the cache file cannot be read");

@@ -10,6 +10,7 @@
 
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "common/inject.h"
 #include "common/log.h"
 
 /* Is a read of this piece a hit now? */
@@ -63,7 +64,7 @@ new_slot(struct cachemgr *cm, struct bop *b)
 	slot_link(cm, slot, b->block, zbase, SLOT_LIVE);
 	if (old != IPC_NO_SLOT)
 		slot_unlink(cm, old); /* FILLING: stays what the download arrives in */
-	b->cur = slot;
+	bop_set_cur(b, slot);
 	evict_insert(cm, slot); /* clean until the frontend writes to it, which it may never do */
 	return (0);
 }
@@ -94,7 +95,7 @@ copy_frozen(struct cachemgr *cm, struct bop *b)
 	atomic_store(&s->cseq, atomic_load(&s->wseq) - 1);
 	slot_link(cm, slot, b->block, flags, SLOT_LIVE); /* the new one first, as in new_slot() */
 	slot_unlink(cm, old);
-	b->cur = slot;
+	bop_set_cur(b, slot);
 	bop_set_dirty(cm, b);
 	ctr_inc(cm->ctr, copies);
 	return (0);
@@ -232,6 +233,39 @@ request_block(struct cachemgr *cm, const struct ipc_msg *m)
 	}
 }
 
+/*
+ * What is valid of the slot and has no note is what the bucket holds: then the record of the block need not
+ * name more than the notes do (batch.c).  `lost_before`: state.notes_lost before the first write, so that a
+ * commit which took the mark of a lost note without knowing of this block is noticed.
+ */
+static bool
+bucket_holds_rest(struct cachemgr *cm, const struct bop *b, uint32_t lost_before)
+{
+	return (b->upload == UP_NONE && b->recorded_slot == IPC_NO_SLOT && !cm->shared &&
+		zero_get(&cm->tab, b->block) == ZERO_PRESENT &&
+		(lost_before == atomic_load(&cm->st->notes_lost) ||
+		    INJECT_FAIL("mutate.d6-notes-are-all")));
+}
+
+struct bop *
+request_dirty(struct cachemgr *cm, uint32_t block, uint32_t slot, uint32_t lost_before)
+{
+	struct bop *b = bop_get(cm, block);
+
+	if (b == NULL) {
+		/* It stays dirty in the table, and is found again when memory is back: exit does
+		 * that. */
+		log_err(-ENOMEM, "cannot note a dirty block; starting over");
+		exit(ROLE_EXIT_AGAIN);
+	}
+	if (b->cur == slot && b->up_slot != slot) {
+		if (!b->on_dirty)
+			b->noted_slot = bucket_holds_rest(cm, b, lost_before) ? slot : IPC_NO_SLOT;
+		bop_set_dirty(cm, b);
+	}
+	return (b);
+}
+
 /* The frontend made a clean slot dirty.  Late ones, about a slot that has moved on, mean nothing.
  */
 static void
@@ -246,15 +280,7 @@ handle_dirty(struct cachemgr *cm, const struct ipc_msg *m)
 	}
 	if (!slot_dirty(cm_slot(cm, m->slot)))
 		return;
-	b = bop_get(cm, (uint32_t)m->block);
-	if (b == NULL) {
-		/* It stays dirty in the table, and is found again when memory is back: exit does
-		 * that. */
-		log_err(-ENOMEM, "cannot note a dirty block; starting over");
-		exit(ROLE_EXIT_AGAIN);
-	}
-	if (b->cur == m->slot && b->up_slot != b->cur)
-		bop_set_dirty(cm, b);
+	b = request_dirty(cm, (uint32_t)m->block, m->slot, (uint32_t)m->arg);
 	bop_kick(cm, b);
 	passed_note(cm, (uint32_t)m->block);
 }

@@ -68,7 +68,7 @@ shared_forget(struct cachemgr *cm, struct bop *b)
 			evict_insert(cm, slot);
 		return (false);
 	}
-	b->cur = IPC_NO_SLOT;
+	bop_set_cur(b, IPC_NO_SLOT);
 	slot_release(cm, slot);
 	return (true);
 }
@@ -105,7 +105,7 @@ shared_replace(struct cachemgr *cm, struct bop *b)
 		return (false);
 	}
 	slot_release(cm, old);
-	b->cur = b->base;
+	bop_set_cur(b, b->base);
 	b->base = IPC_NO_SLOT;
 	b->fetch = FETCH_NONE;
 	evict_insert(cm, b->cur);

@@ -44,7 +44,7 @@ drop_slots(struct cachemgr *cm, struct bop *b)
 	slot_drop(cm, cur);
 	if (cm->commit != NULL)
 		commit_note_dropped(cm, cur); /* it may be in limbo for longer than one batch */
-	b->cur = IPC_NO_SLOT;
+	bop_set_cur(b, IPC_NO_SLOT);
 	b->merge = MERGE_NONE;
 	/* The base and the slot on its way are still being used; their ends release them. */
 	if (cur != b->base && cur != b->up_slot)

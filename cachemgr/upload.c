@@ -164,6 +164,7 @@ upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		else
 			warm_note(cm, b->cur, m);
 		b->recorded_slot = IPC_NO_SLOT; /* what is on record is about to end */
+		b->noted_slot = IPC_NO_SLOT;
 		if (cm->commit != NULL)
 			commit_note_clean(cm, b->cur);
 	} else {

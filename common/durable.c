@@ -101,6 +101,30 @@ durable_sync(int fd)
 }
 
 int
+durable_open_direct(int fd)
+{
+	char path[64];
+	int direct;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	direct = open(path, O_WRONLY | O_DIRECT | O_DSYNC | O_CLOEXEC);
+	return (direct < 0 ? -errno : direct);
+}
+
+int
+durable_pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	int error;
+
+	INJECT("durable.sync.before");
+	if (INJECT_FAIL("durable.sync"))
+		return (-EIO);
+	error = pwrite_full(fd, buf, len, off);
+	INJECT("durable.sync.after");
+	return (error);
+}
+
+int
 durable_sync_dir(int dirfd)
 {
 	while (fsync(dirfd) != 0)

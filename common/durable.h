@@ -21,6 +21,13 @@ int	pwrite_full(int fd, const void *buf, size_t len, off_t off);
 int	write_full(int fd, const void *buf, size_t len);	/* pipes, sockets, new files */
 
 int	durable_sync(int fd);		/* fdatasync: data, and the size if that is needed */
+/*
+ * The same file once more, for writes that are durable when they return and leave the page cache alone
+ * (O_DIRECT and O_DSYNC; open(2)).  The caller owns it.  -errno: not on this file system, or not here.
+ */
+int	durable_open_direct(int fd);
+/* On such a descriptor; buf, len and off are multiples of 4 KiB.  -EINVAL: the disk wants larger ones. */
+int	durable_pwrite(int fd, const void *buf, size_t len, off_t off);
 int	durable_sync_dir(int dirfd);
 int	durable_sync_parent(int dirfd, const char *name); /* makes the name of a new file durable */
 

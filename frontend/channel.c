@@ -231,9 +231,14 @@ note_epoch(struct channel *c)
  */
 
 void
-channel_tell(struct channel *c, enum ipc_type type, uint64_t block, uint32_t slot, uint32_t gen)
+channel_tell(struct channel *c, enum ipc_type type, uint64_t block, uint32_t slot, uint32_t gen,
+    uint64_t arg)
 {
-	struct ipc_msg m = {.type = (uint16_t)type, .block = block, .slot = slot, .slot_gen = gen};
+	struct ipc_msg m = {.type = (uint16_t)type,
+	    .block = block,
+	    .arg = arg,
+	    .slot = slot,
+	    .slot_gen = gen};
 	bool kept = false;
 	struct told *t;
 

@@ -33,7 +33,8 @@ struct outmsg {			/* a question, inside whatever asks it */
 int	 channel_open(struct volume *, struct channel **ret_channel);
 void	 channel_close(struct channel **);
 
-void	 channel_tell(struct channel *, enum ipc_type, uint64_t block, uint32_t slot, uint32_t gen);
+void	 channel_tell(struct channel *, enum ipc_type, uint64_t block, uint32_t slot, uint32_t gen,
+    uint64_t arg);
 void	 channel_ask(struct channel *, struct outmsg *);
 
 /*

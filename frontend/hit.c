@@ -22,6 +22,7 @@
 
 #include "ipc/slot_table.h"
 #include "ipc/state.h"
+#include "ipc/write_log.h"
 
 #include "common/blockmath.h"
 #include "common/counters.h"
@@ -42,6 +43,8 @@ lane_init(struct lane *l, struct volume *v, unsigned line)
 	memset(l, 0, sizeof(*l));
 	l->v = v;
 	l->line = &v->table.hazard[line];
+	if (v->memory == NULL)
+		l->log = (struct ipc_write_log *)shm_area(v->env->shm, SHM_WRITE_LOG) + line;
 	l->told_slot = IPC_NO_SLOT;
 }
 
@@ -87,7 +90,7 @@ pass_mark_on(struct lane *l, uint32_t slot, uint64_t h)
 		return;
 	l->told_slot = slot;
 	l->told_gen = head_gen(h);
-	channel_tell(l->v->channel, IPC_AHEAD, head_block(h), slot, head_gen(h));
+	channel_tell(l->v->channel, IPC_AHEAD, head_block(h), slot, head_gen(h), 0);
 }
 
 /*
@@ -344,8 +347,11 @@ static int
 put_dirty(struct lane *l, uint32_t slot, const struct put *p, bool *ret_announce)
 {
 	struct ipc_slot *s = &l->v->table.slot[slot];
-	uint32_t was = atomic_fetch_add(&s->wseq, 1);
+	uint32_t was;
 	int error;
+
+	l->lost_before = atomic_load(&l->v->env->state->notes_lost);
+	was = atomic_fetch_add(&s->wseq, 1);
 
 	*ret_announce = was == atomic_load(&s->cseq);
 	INJECT("frontend.write.after-wseq");
@@ -411,9 +417,15 @@ hit_write(struct lane *l, const struct block_span *sp, const char *src, bool gra
 		r = put_dirty(l, slot, &p, &announce);
 	else
 		r = put_invalid(l, slot, h, &p, &announce);
+	if (r == HIT && l->log != NULL) {
+		struct ipc_wrote w = {slot, head_gen(h), sp->off, sp->len};
+
+		INJECT("frontend.write.before-note");
+		write_log_add(l->log, &w);
+	}
 	/* Announced while the slot is still named: until then its generation cannot change. */
 	if (announce)
-		channel_tell(v->channel, IPC_DIRTY, sp->block, slot, head_gen(h));
+		channel_tell(v->channel, IPC_DIRTY, sp->block, slot, head_gen(h), l->lost_before);
 	drop_slot(l, slot);
 	return (r);
 }

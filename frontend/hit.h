@@ -28,10 +28,12 @@ enum hit { HIT = 0, HIT_ZERO = 1, MISS = 2 };
 struct lane {			/* what one thread needs to touch slots */
 	struct volume	  *v;
 	struct ipc_hazard *line;
+	struct ipc_write_log *log; /* NULL: a cache in memory, which is never committed */
 	unsigned	   held;		   /* entries of the line in use */
 	uint32_t	   slot[IPC_HAZ_PER_LINE]; /* slots behind them */
 	unsigned	   niov;
 	struct iovec	   iov[LANE_IOV];
+	uint32_t	   lost_before;	   /* state.notes_lost before the last write */
 	uint32_t	   told_slot, told_gen;	   /* last read-ahead mark that was passed on */
 	struct iobuf	  *buf;			   /* the request being handled; may be taken away */
 };

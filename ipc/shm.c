@@ -17,6 +17,7 @@
 #include "ipc/ring.h"
 #include "ipc/slot_table.h"
 #include "ipc/state.h"
+#include "ipc/write_log.h"
 
 /* The first page of the segment.  magic is stored last: a half-made segment is no segment. */
 struct shm_header {
@@ -89,6 +90,7 @@ lay_out(const struct shm_geometry *g, uint64_t off[SHM_NAREAS])
 	    [SHM_ZEROMAP] = (g->nblocks + 31) / 32 * 8,
 	    [SHM_POOL] = sizeof(struct ipc_pool),
 	    [SHM_SERVING] = IPC_HAZ_LINES * sizeof(struct ipc_serving),
+	    [SHM_WRITE_LOG] = IPC_HAZ_LINES * sizeof(struct ipc_write_log),
 	};
 	uint64_t at = 4096;
 

@@ -67,6 +67,7 @@ enum shm_area {
 	SHM_ZEROMAP,   /* two bits per block, _Atomic uint64_t words */
 	SHM_POOL,      /* struct ipc_pool: what the uploaders share */
 	SHM_SERVING,   /* struct ipc_serving[IPC_HAZ_LINES] */
+	SHM_WRITE_LOG, /* struct ipc_write_log[IPC_HAZ_LINES] */
 	SHM_NAREAS
 };
 

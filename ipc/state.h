@@ -46,6 +46,7 @@ struct ipc_state {
 	_Atomic uint32_t dirty_full;
 	_Atomic uint32_t write_through;		 /* 1: drained; a write waits for the bucket */
 	_Atomic uint32_t cache_broken;		 /* 1: it cannot be committed to; 2: and says so */
+	_Atomic uint32_t notes_lost; /* commits that found notes of the write log lost */
 
 	/* cachemgr: figures */
 	alignas(64) _Atomic uint64_t used_slots;

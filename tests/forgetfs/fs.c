@@ -269,6 +269,8 @@ op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (error == 0) {
 		f->opens++;
 		fi->fh = (uintptr_t)f;
+		/* Then the kernel leaves O_DSYNC to us, and syncs nothing else for it. */
+		fi->direct_io = (fi->flags & O_DIRECT) != 0;
 	}
 	(void)pthread_mutex_unlock(&ff.lock);
 	if (error != 0)
@@ -326,6 +328,12 @@ op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off
 			size = (uint64_t)off < f->size ? (size_t)(f->size - (uint64_t)off) : 0;
 		image_write(&ff.image, f, buf, size, (uint64_t)off);
 		error = gate_leave(FF_WRITE);
+	}
+	if (error == 0 && !fi->writepage && (fi->flags & O_DIRECT) != 0 &&
+	    (fi->flags & O_DSYNC) != 0) {
+		error = gate_enter(FF_SYNC);
+		if (error == 0 && !ff.faults.lie)
+			image_sync_range(&ff.image, f, (uint64_t)off, size);
 	}
 	(void)pthread_mutex_unlock(&ff.lock);
 	if (error != 0)

@@ -70,6 +70,7 @@ void image_zero(struct image *, struct ff_file *, uint64_t off, uint64_t len);
 void image_resize(struct image *, struct ff_file *, uint64_t size);
 
 void image_sync(struct image *, struct ff_file *);
+void image_sync_range(struct image *, struct ff_file *, uint64_t off, uint64_t len);
 void image_sync_dir(struct image *);
 void image_sync_failed(struct image *, struct ff_file *, uint64_t seed);
 

@@ -81,3 +81,15 @@ image_sync(struct image *m, struct ff_file *f)
 			sector_free(m, m->unsynced[i]);
 	f->disk_size = f->size;
 }
+
+void
+image_sync_range(struct image *m, struct ff_file *f, uint64_t off, uint64_t len)
+{
+	for (size_t i = m->nunsynced; i-- > 0;) {
+		const struct sec *s = m->unsynced[i];
+
+		if (s->f == f && s->nver > 0 && s->sector * FF_SECTOR < off + len &&
+		    (s->sector + 1) * FF_SECTOR > off)
+			sector_free(m, m->unsynced[i]);
+	}
+}

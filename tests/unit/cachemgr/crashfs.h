@@ -12,9 +12,11 @@
 #define S3B_TESTS_CRASHFS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +41,7 @@ static struct {
 	uint8_t *image;
 	size_t image_len;
 	bool lie; /* mutation: fdatasync does nothing */
+	bool no_direct; /* the file system has no O_DIRECT */
 } crash = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static uint32_t
@@ -74,6 +77,16 @@ crash_keep_old(int fd, uint64_t off, uint64_t len)
 		    fd, crash.old[crash.nold].bytes, CRASH_SECTOR, (off_t)(s * CRASH_SECTOR));
 		crash.nold++;
 	}
+}
+
+/* These sectors are on the disk. */
+static void
+crash_settle(uint64_t off, uint64_t len)
+{
+	for (size_t i = crash.nold; i-- > 0;)
+		if (crash.old[i].sector * CRASH_SECTOR >= off &&
+		    crash.old[i].sector * CRASH_SECTOR < off + len)
+			crash.old[i] = crash.old[--crash.nold];
 }
 
 /* The power goes: some unsynced sectors made it, some did not. */
@@ -131,6 +144,32 @@ durable_sync(int fd)
 		crash.nold = 0;
 	pthread_mutex_unlock(&crash.lock);
 	return (0);
+}
+
+int
+durable_open_direct(int fd)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return (crash.no_direct ? -EINVAL : open(path, O_RDWR | O_CLOEXEC));
+}
+
+/* The cut may fall before it, into it, or behind it. */
+int
+durable_pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	int error;
+
+	if (((uintptr_t)buf | len | (uintptr_t)off) % 4096 != 0)
+		abort();
+	error = pwrite_full(fd, buf, len, off);
+	pthread_mutex_lock(&crash.lock);
+	crash_op(fd);
+	if (!crash.cut && !crash.lie)
+		crash_settle((uint64_t)off, len);
+	pthread_mutex_unlock(&crash.lock);
+	return (error);
 }
 
 /* The name of the file is not what is forgotten here. */

@@ -29,6 +29,7 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 #include "ipc/proc_table.h"
+#include "ipc/write_log.h"
 #include "tests/unit/tap.h"
 #ifdef SIM_POWER
 #include "common/durable.h"
@@ -90,6 +91,7 @@ enum op_step {
 	STEP_SEQ,
 	STEP_COPY,
 	STEP_VALID,
+	STEP_NOTE,
 	STEP_DROP
 };
 struct op { /* one frontend thread */
@@ -97,6 +99,7 @@ struct op { /* one frontend thread */
 	enum op_step step;
 	uint32_t block, sub, count, value, slot;
 	uint64_t req;
+	uint32_t lost_before;
 	bool first_dirty;
 	uint16_t gen;
 };
@@ -130,7 +133,7 @@ send_fe(uint16_t type, struct op *o, uint32_t off, uint32_t len, uint32_t slot)
 	    .len = len,
 	    .slot = slot,
 	    .slot_gen = o->gen,
-	    .arg = o->count};
+	    .arg = type == IPC_DIRTY ? o->lost_before : o->count};
 
 	if (type != IPC_DIRTY)
 		m.req_id = o->req = ++next_req;

@@ -73,6 +73,20 @@ write_look(struct op *o)
 	o->step = STEP_SEQ;
 }
 
+/* Each has a ring of its own, which is sometimes full. */
+static void
+note_write(const struct op *o)
+{
+	struct ipc_write_log *l =
+	    (struct ipc_write_log *)shm_area(&shm, SHM_WRITE_LOG) + (o - op);
+	struct ipc_wrote w = {o->slot, o->gen, o->sub * SUB, SUB};
+
+	if (rnd(20) == 0)
+		atomic_fetch_add(&l->lost, 1);
+	else
+		write_log_add(l, &w);
+}
+
 static void
 write_step(struct op *o)
 {
@@ -85,6 +99,7 @@ write_step(struct op *o)
 		write_look(o);
 		return;
 	case STEP_SEQ:
+		o->lost_before = atomic_load(&env.state->notes_lost);
 		old = atomic_fetch_add(&s->wseq, 1);
 		o->first_dirty = old == atomic_load(&s->cseq);
 		o->step = STEP_COPY;
@@ -99,6 +114,10 @@ write_step(struct op *o)
 		return;
 	case STEP_VALID:
 		slot_valid_set(s, o->sub, o->sub);
+		o->step = STEP_NOTE;
+		return;
+	case STEP_NOTE:
+		note_write(o);
 		o->step = STEP_DROP;
 		return;
 	case STEP_DROP:

@@ -29,12 +29,19 @@ on_reset(void *ctx)
 	s->resets = 1;
 }
 
-static int
-on_rec(void *ctx, const struct journal_rec *r, uint64_t seq, bool last)
+static void
+on_settled(void *ctx)
 {
 	struct seen *s = ctx;
 
-	(void)last;
+	s->datas = 0;
+}
+
+static int
+on_rec(void *ctx, const struct journal_rec *r, uint64_t seq)
+{
+	struct seen *s = ctx;
+
 	s->last_seq = seq;
 	s->slots += r->kind == JREC_SLOT;
 	s->frees += r->kind == JREC_FREE;
@@ -62,6 +69,9 @@ begin_with(bool snapshot, uint32_t block)
 	journal_add(&batch, &r);
 }
 
+static bool keep;
+static uint32_t align = JOURNAL_SECTOR;
+
 /* Seal and write at `at` of half `half`; returns the length. */
 static size_t
 put(int fd, unsigned half, uint64_t at, uint64_t gen, uint64_t seq)
@@ -71,7 +81,7 @@ put(int fd, unsigned half, uint64_t at, uint64_t gen, uint64_t seq)
 	    .crc = last_crc,
 	    .writer = writer};
 
-	if (journal_seal(&batch, &pos, &last_crc) < 0 ||
+	if (journal_seal(&batch, &pos, keep, align, &last_crc) < 0 ||
 	    pwrite(fd, batch.buf, batch.len, (off_t)(half * HALF + at)) != (ssize_t)batch.len)
 		return (0);
 	return (batch.len);
@@ -83,7 +93,11 @@ static int
 read_all(int fd, struct seen *s, struct journal_pos *pos)
 {
 	struct journal_visit v = {
-	    .damage_is_end = damage_is_end, .ctx = s, .reset = on_reset, .rec = on_rec};
+	    .damage_is_end = damage_is_end,
+	    .ctx = s,
+	    .reset = on_reset,
+	    .settled = on_settled,
+	    .rec = on_rec};
 
 	memset(s, 0, sizeof(*s));
 	return (journal_read(fd, 0, HALF, pos, &v));
@@ -120,12 +134,23 @@ test_order(int fd)
 	is_int(s.datas, 1, "payload of the last batch is seen");
 	is_int(s.data_bytes, 700, "all of it");
 	is_int(s.first_byte, 0xab, "and it is what was put in");
-	ok(pos.last_has_data && pos.end == at && pos.sequence == 2, "the position is behind it");
+	ok(pos.has_data && pos.end == at && pos.sequence == 2, "the position is behind it");
 	begin_with(false, 3);
+	keep = true;
 	at += put(fd, 0, at, 1, 3);
+	keep = false;
 	is_int(read_all(fd, &s, &pos), 0, "a third batch is read");
-	is_int(s.datas, 0, "payload that is not in the last batch does not count");
-	is_int(s.last_block, 3, "records come in the order of their batches");
+	is_int(s.datas, 1, "payload counts still behind a batch that says so");
+	ok(pos.has_data, "and the position knows");
+	begin_with(false, 4);
+	align = 4096;
+	is_int(put(fd, 0, at, 1, 4), 4096, "a batch can be as long as O_DIRECT wants it");
+	align = JOURNAL_SECTOR;
+	is_int((intptr_t)batch.buf % 4096, 0, "and lies as it wants it");
+	is_int(read_all(fd, &s, &pos), 0, "a fourth batch is read");
+	is_int(s.datas, 0, "payload does not count behind a batch that does not say so");
+	ok(!pos.has_data, "and the position knows that, too");
+	is_int(s.last_block, 4, "records come in the order of their batches");
 }
 
 static void

@@ -98,6 +98,8 @@ end_thread(void)
 	MUST(!commit_busy(cm));
 	(void)pthread_cancel(c->thread);
 	(void)pthread_join(c->thread, NULL);
+	if (c->file.direct_fd >= 0)
+		close(c->file.direct_fd);
 }
 
 /* The machine is off; what it had in memory is gone. */
@@ -249,6 +251,7 @@ run(uint64_t seed, unsigned cuts, bool expect_wrong)
 		(void)unlink(cache_path);
 		(void)snprintf(file_opt, sizeof(file_opt), "blockCacheFile=%s", cache_path);
 		sim_cache_file = file_opt;
+		crash.no_direct = seed % 3 == 0;
 		world_open(seed * 1000 + cut);
 		start_over();
 		crash.rng = seed * 7919 + cut;

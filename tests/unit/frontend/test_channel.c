@@ -140,7 +140,7 @@ test_full_ring(void)
 
 	set_up();
 	for (unsigned i = 0; i < NMSG + 5; i++)
-		channel_tell(f.v.channel, IPC_DIRTY, i, i, 1);
+		channel_tell(f.v.channel, IPC_DIRTY, i, i, 1, 0);
 	ok(channel_tend(f.v.channel, 1000) <= 1000 + 10000, "a full ring is looked at again soon");
 	for (; n < 8; n++)
 		order &= hear(&m) == (int)n && m.type == IPC_DIRTY;
