@@ -15,6 +15,7 @@
 #define S3B_CACHEMGR_CM_H
 
 #include <bsd/sys/queue.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -170,6 +171,7 @@ struct cachemgr {
 	bool file;	 /* a cache file, not memory */
 	uint64_t now_us; /* of this turn */
 
+	pthread_mutex_t fe_lock; /* around fe.out: a commit answers flushes without leading */
 	struct ring_pair fe, sup, up[IPC_MAX_UPLOADERS];
 	uint32_t up_inflight[IPC_MAX_UPLOADERS], up_puts[IPC_MAX_UPLOADERS];
 	bool up_rung[IPC_MAX_UPLOADERS]; /* to be rung at the end of the turn */
@@ -263,6 +265,7 @@ int cachemgr_open(struct cachemgr *, struct role_env *);
 int cachemgr_turn(struct cachemgr *);	       /* 0: nothing was to be done, sleep */
 uint64_t cachemgr_deadline(struct cachemgr *); /* until then, unless rung */
 void cm_reply_fe(struct cachemgr *, uint64_t req_id, int status);
+void cm_push_fe(struct cachemgr *, uint64_t req_id, int status); /* under fe_lock; rings nobody */
 void cm_reply_sup(struct cachemgr *, uint64_t req_id, int status, uint64_t arg);
 void cm_reply_sup_msg(struct cachemgr *, const struct ipc_msg *);
 

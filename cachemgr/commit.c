@@ -16,7 +16,7 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 
-/* ---- the thread -------------------------------------------------------------------------- */
+/* ---- a job: whoever runs it does not lead (lead.h) ----------------------------------------- */
 
 /* A batch past the page cache, durable when this returns.  -EINVAL: not on this disk. */
 static int
@@ -67,32 +67,60 @@ write_job(struct commit *c, struct batch_job *job)
 	return (error);
 }
 
-static void *
-commit_thread(void *arg)
+/*
+ * Flushes are answered from here: on its way through the leader an answer would wait for a second thread to
+ * wake up.  Under the lock, or they might be another frontend's by now.
+ */
+static void
+answer_flushes(struct cachemgr *cm, struct batch_job *job)
 {
-	struct cachemgr *cm = arg;
+	atomic_store(&cm->st->local_seq, cm->commit->acked);
+	(void)pthread_mutex_lock(&cm->fe_lock);
+	for (uint32_t i = 0; i < job->nreply; i++)
+		cm_push_fe(cm, job->reply[i], 0);
+	(void)pthread_mutex_unlock(&cm->fe_lock);
+	if (job->nreply > 0)
+		ipc_bell_ring(shm_bell(cm->shm, PROC_FRONTEND), -1);
+}
+
+bool
+commit_take_job(struct cachemgr *cm)
+{
+	bool have = cm->commit != NULL && cm->commit->to_run;
+
+	if (have)
+		cm->commit->to_run = false;
+	return (have);
+}
+
+void
+commit_run(struct cachemgr *cm)
+{
 	struct commit *c = cm->commit;
+	struct batch_job *job = &c->job;
+	uint64_t t0 = now_us();
 
-	for (;;) {
-		uint64_t t0;
-
-		while (sem_wait(&c->go) < 0)
-			;
-		t0 = now_us();
-		c->job.syncs = 0;
-		c->job.result = c->job.void_file ? void_write(cm) : write_job(c, &c->job);
-		c->job.took_us = now_us() - t0;
-		/* The kernel tells of an error once: should we die of here, the next of us must know. */
-		if (c->job.result < 0 && !c->job.void_file &&
-		    !INJECT_FAIL("mutate.p4-error-unsaid"))
-			atomic_store(&cm->st->cache_broken, 1);
-		if (c->job.result < 0)
-			INJECT("cachemgr.commit.after-error");
-		/* Release: main, seeing done, sees the result. */
-		atomic_store(&c->done, 1);
-		ipc_bell_ring(cm->env->bell, -1);
+	job->syncs = 0;
+	job->result = job->void_file ? void_write(cm) : write_job(c, job);
+	job->took_us = now_us() - t0;
+	/* The kernel tells of an error once: should we die of here, the next of us must know. */
+	if (job->result < 0 && !job->void_file && !INJECT_FAIL("mutate.p4-error-unsaid"))
+		atomic_store(&cm->st->cache_broken, 1);
+	if (job->result < 0)
+		INJECT("cachemgr.commit.after-error");
+	if (job->result == 0 && !job->void_file) {
+		answer_flushes(cm, job);
+		job->answered = true;
 	}
-	return (NULL);
+	/*
+	 * Done first, then the look: the leader says that it waits, and looks at `done` again after that.
+	 * Who waits for nothing is left asleep, and takes the rest up when it wakes.
+	 */
+	if (job->result < 0 || job->void_file)
+		atomic_store(&c->awaited, 1);
+	atomic_store(&c->done, 1);
+	if (atomic_load(&c->awaited) != 0)
+		ipc_bell_ring(cm->env->bell, -1);
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
@@ -153,12 +181,12 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	STAILQ_INIT(&c->committing);
 	STAILQ_INIT(&c->held);
 	wrote_open(cm, &c->wrote);
-	if (c->rec_dirty == NULL || sem_init(&c->go, 0, 0) < 0)
+	if (c->rec_dirty == NULL)
 		return (-ENOMEM);
 	cm->commit = c;
 	if (atomic_load(&cm->st->cache_broken) != 0) {
 		stay_broken(cm, c);
-		return (-pthread_create(&c->thread, NULL, commit_thread, cm));
+		return (0);
 	}
 	error = file->fresh ? -ENOENT
 			    : recover_journal(
@@ -183,8 +211,7 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	if ((error = cachefile_mark(&c->file, cm->env->conf, cm->shm, atomic_load(&cm->st->token),
 		 CACHEFILE_IN_USE)) < 0)
 		return (error);
-	error = pthread_create(&c->thread, NULL, commit_thread, cm);
-	return (-error);
+	return (0);
 }
 
 /* ---- what changed ------------------------------------------------------------------------ */
@@ -354,6 +381,9 @@ commit_forget_fe(struct cachemgr *cm)
 	struct flush_list *l[] = {&cm->commit->waiting, &cm->commit->committing, &cm->commit->held};
 	struct flush_waiter *f, *next;
 
+	(void)pthread_mutex_lock(&cm->fe_lock);
+	cm->commit->job.nreply = 0;
+	(void)pthread_mutex_unlock(&cm->fe_lock);
 	for (unsigned i = 0; i < 3; i++)
 		for (f = STAILQ_FIRST(l[i]); f != NULL; f = next) {
 			next = STAILQ_NEXT(f, link);
@@ -374,6 +404,46 @@ commit_answer(struct cachemgr *cm, struct flush_list *l, int status)
 		reply(cm, f->type, f->req_id, status);
 		free(f);
 	}
+}
+
+/* By commit_run(). */
+static void
+drop_answered(struct commit *c)
+{
+	struct flush_waiter *f, *next;
+
+	for (f = STAILQ_FIRST(&c->committing); f != NULL; f = next) {
+		next = STAILQ_NEXT(f, link);
+		if (f->type != IPC_FLUSH)
+			continue;
+		STAILQ_REMOVE(&c->committing, f, flush_waiter, link);
+		free(f);
+	}
+}
+
+/* Whom commit_run() is to answer. */
+static int
+collect_replies(struct commit *c)
+{
+	struct batch_job *job = &c->job;
+	const struct flush_waiter *f;
+
+	job->nreply = 0;
+	STAILQ_FOREACH (f, &c->committing, link) {
+		if (f->type != IPC_FLUSH || f->req_id == FLUSH_NOBODY)
+			continue;
+		if (job->nreply == job->reply_cap) {
+			uint32_t cap = job->reply_cap > 0 ? job->reply_cap * 2 : 64;
+			uint64_t *p = reallocarray(job->reply, cap, sizeof(*p));
+
+			if (p == NULL)
+				return (-ENOMEM);
+			job->reply = p;
+			job->reply_cap = cap;
+		}
+		job->reply[job->nreply++] = f->req_id;
+	}
+	return (0);
 }
 
 static void
@@ -408,6 +478,8 @@ finish(struct cachemgr *cm)
 	}
 	c->freeing.n = c->ending.n = 0;
 	atomic_store(&cm->st->local_seq, c->acked);
+	if (c->job.answered)
+		drop_answered(c);
 	commit_answer(cm, &c->committing, 0);
 }
 
@@ -421,7 +493,8 @@ begin(struct cachemgr *cm)
 	c->acked = atomic_load(&cm->st->acked_seq);
 	STAILQ_CONCAT(&c->committing, &c->waiting);
 	MUST(c->freeing.n == 0 && c->ending.n == 0);
-	if ((error = batch_build(cm, c)) < 0) {
+	c->job.answered = false;
+	if ((error = batch_build(cm, c)) < 0 || (error = collect_replies(c)) < 0) {
 		c->job.result = error;
 		finish(cm);
 		return;
@@ -436,9 +509,15 @@ begin(struct cachemgr *cm)
 		finish(cm); /* what was written before is in the journal by now, or synced */
 		return;
 	}
-	c->busy = true;
+	commit_start_job(c);
+}
+
+void
+commit_start_job(struct commit *c)
+{
+	c->busy = c->to_run = true;
+	atomic_store(&c->awaited, c->freeing.n > 0);
 	atomic_store(&c->done, 0);
-	sem_post(&c->go);
 }
 
 static void
@@ -458,12 +537,24 @@ final_done(struct cachemgr *cm)
 }
 
 void
+commit_collect(struct cachemgr *cm)
+{
+	struct commit *c = cm->commit;
+
+	if (c->busy && !c->to_run && atomic_load(&c->done) != 0)
+		finish(cm);
+}
+
+void
 commit_turn(struct cachemgr *cm)
 {
 	struct commit *c = cm->commit;
 
-	if (c->busy && atomic_load(&c->done) != 0)
-		finish(cm);
+	commit_collect(cm);
+	if (c->busy && (c->wanted || c->final || !STAILQ_EMPTY(&c->waiting))) {
+		atomic_store(&c->awaited, 1);
+		commit_collect(cm);
+	}
 	if (c->busy)
 		return;
 	if (c->broken) {

@@ -2,9 +2,8 @@
 /*
  * commit.h -- group commit of the cache file (promise P4, rules D1 to D8).
  *
- * Threads:  everything here from the main thread.  One commit thread of its own does the I/O of one
- *           batch at a time, so an fdatasync never holds up the main loop.  struct batch_job is
- *           handed to it and back by two semaphores; while it has the job, main does not touch it.
+ * Threads:  everything here from the leading one (lead.h), but commit_run(), which does the I/O of one batch
+ *           at a time and must not hold the others up.  While it runs, nobody else touches struct batch_job.
  * Source:   group commit: DeWitt et al. 1984, "Implementation Techniques for Main Memory Database
  *           Systems".
  *
@@ -23,7 +22,10 @@ struct cachefile;
 
 /* Reads the journal.  `fresh` segment: what it holds is taken into the slot table. */
 int commit_open(struct cachemgr *, const struct cachefile *, bool fresh_segment);
-void commit_turn(struct cachemgr *); /* once per turn of the main loop */
+void commit_collect(struct cachemgr *); /* once per turn of the loop, first */
+void commit_turn(struct cachemgr *);	/* and last */
+bool commit_take_job(struct cachemgr *); /* true: the caller must commit_run() */
+void commit_run(struct cachemgr *);	 /* writes, and answers the frontend's flushes */
 
 void commit_flush(struct cachemgr *, uint64_t req_id); /* frontend's FLUSH: replies by itself */
 void commit_cache_fault(struct cachemgr *, int error); /* the cache file failed us: no commits then */

@@ -6,8 +6,6 @@
 #define S3B_CACHEMGR_COMMIT_IMPL_H
 
 #include <bsd/sys/queue.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "cachemgr/cachefile.h"
@@ -42,7 +40,7 @@ struct zero_note {
 	bool pending;
 };
 
-/* One batch on its way to the disk.  Main fills it, the thread writes it, main takes it back. */
+/* One batch on its way to the disk.  The leader fills it, another runs it, the leader takes it back. */
 struct batch_job {
 	struct journal_batch batch;
 	bool has_batch;	 /* else nothing changed: an fdatasync alone */
@@ -50,6 +48,9 @@ struct batch_job {
 	uint64_t at;	 /* offset in the file */
 	int result;
 	unsigned syncs;
+	uint64_t *reply; /* the frontend's questions that it answers; nreply: under cm.fe_lock */
+	uint32_t nreply, reply_cap;
+	bool answered; /* it has */
 	bool void_file; /* instead of all that: the superblock, see void.c */
 	uint64_t took_us;
 };
@@ -58,10 +59,10 @@ struct commit {
 	struct cachefile file;
 	uint64_t half_bytes;
 	struct journal_pos pos;
-	pthread_t thread;
-	sem_t go;
-	_Atomic int done; /* thread -> main: the job is finished */
-	bool busy;	  /* main: the thread has the job */
+	_Atomic int done;    /* runner: the job is finished */
+	_Atomic int awaited; /* leader: ring for it */
+	bool busy;	     /* there is a job */
+	bool to_run;	     /* and nobody runs it yet */
 	bool broken;	  /* a commit failed, and none follows: void.c */
 	bool voided;	  /* and the file says that nothing in it counts */
 	int error;	  /* with which it failed */
@@ -89,6 +90,7 @@ struct commit {
 	uint64_t acked; /* state.acked_seq when the batch on its way was built */
 };
 
+void commit_start_job(struct commit *);
 void commit_answer(struct cachemgr *, struct flush_list *, int status);
 int void_write(struct cachemgr *); /* in the thread */
 void void_finish(struct cachemgr *);

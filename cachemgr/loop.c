@@ -20,7 +20,7 @@
 #define BEAT_US 1000000
 
 void
-cm_reply_fe(struct cachemgr *cm, uint64_t req_id, int status)
+cm_push_fe(struct cachemgr *cm, uint64_t req_id, int status)
 {
 	struct ipc_msg m = {
 	    .type = IPC_DONE, .req_id = req_id, .status = status, .slot = IPC_NO_SLOT};
@@ -28,6 +28,14 @@ cm_reply_fe(struct cachemgr *cm, uint64_t req_id, int status)
 	/* The frontend keeps fewer requests open than the ring holds; one that does not loses. */
 	if (ipc_ring_push(&cm->fe.out, &m) < 0)
 		ctr_inc(cm->ctr, bad_messages);
+}
+
+void
+cm_reply_fe(struct cachemgr *cm, uint64_t req_id, int status)
+{
+	(void)pthread_mutex_lock(&cm->fe_lock);
+	cm_push_fe(cm, req_id, status);
+	(void)pthread_mutex_unlock(&cm->fe_lock);
 	cm->fe_rung = true;
 }
 
@@ -153,6 +161,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 
 	cm->env = env;
 	cm->shm = env->shm;
+	(void)pthread_mutex_init(&cm->fe_lock, NULL);
 	cm->ctr = env->counters;
 	cm->st = env->state;
 	cm->now_us = cm->rate_since_us = now_us();
@@ -360,6 +369,8 @@ cachemgr_turn(struct cachemgr *cm)
 	int work;
 
 	cm->now_us = now_us();
+	if (cm->commit != NULL)
+		commit_collect(cm);
 	work = drain_frontend(cm);
 	work += drain_uploaders(cm);
 	work += drain_supervisor(cm);

@@ -2,7 +2,7 @@
 /*
  * main.c -- s3backer-cachemgr: owns the slots, and decides what moves between them and the bucket.
  *
- * One thread does everything but the commit's I/O (commit.h).  It never waits for the network or for a
+ * One thread at a time does everything but the commit's I/O (lead.h).  It never waits for the network or for a
  * disk write of a batch; it sleeps in one place, on its bell.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/lead.h"
 #include "common/conf.h"
 #include "common/confine.h"
 #include "common/log.h"
@@ -29,7 +30,11 @@ last_commit(struct cachemgr *cm)
 	commit_final(cm, 0);
 	while (commit_busy(cm)) {
 		ipc_bell_clear(cm->env->bell, -1);
-		if (cachemgr_turn(cm) == 0 && commit_busy(cm))
+		if (cachemgr_turn(cm) > 0)
+			continue;
+		if (commit_take_job(cm))
+			commit_run(cm);
+		else if (commit_busy(cm))
 			ipc_bell_wait(cm->env->bell, cachemgr_deadline(cm));
 	}
 }
@@ -70,13 +75,9 @@ main(void)
 		atomic_store(&env.state->disk_state, DISK_RUNNING);
 	if ((r = role_ready(&env, "")) < 0)
 		return (ROLE_EXIT_NEVER);
-	while (!role_stop_requested) {
-		ipc_bell_clear(env.bell, -1); /* before looking, never after */
-		if (cachemgr_turn(&cm) == 0) {
-			if (role_orphaned(&env))
-				break;
-			ipc_bell_wait(env.bell, cachemgr_deadline(&cm));
-		}
+	if ((r = lead(&cm)) < 0) {
+		log_err(r, "cannot start a thread");
+		return (ROLE_EXIT_AGAIN);
 	}
 	if (!role_stop_requested)
 		last_commit(&cm);

@@ -61,7 +61,9 @@ request_bury(struct cachemgr *cm)
 	}
 	if (cm->commit != NULL)
 		commit_forget_fe(cm);
+	(void)pthread_mutex_lock(&cm->fe_lock);
 	ipc_ring_reset_dead(&cm->fe.out);
+	(void)pthread_mutex_unlock(&cm->fe_lock);
 	/* It may have died between making a slot dirty and saying so. */
 	for (uint32_t s = 0; s < cm->shm->geo.nslots; s++) {
 		uint64_t h = cm_head(cm, s);

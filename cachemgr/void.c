@@ -165,7 +165,5 @@ void_turn(struct cachemgr *cm)
 		return;
 	}
 	c->job.void_file = true;
-	c->busy = true;
-	atomic_store(&c->done, 0);
-	sem_post(&c->go);
+	commit_start_job(c);
 }

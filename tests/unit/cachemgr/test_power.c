@@ -9,7 +9,7 @@
  * model allows: what was there at the last completed flush, or anything written since (P3), never
  * another block's bytes (P1).  The work then goes on from there.
  *
- * The commit thread is waited for after every turn, so a seed is the same run every time.
+ * A commit is written in the turn in which it was begun, so a seed is the same run every time.
  */
 #define SIM_POWER
 #include "cachemgr/commit_impl.h"
@@ -31,9 +31,9 @@ turn(void)
 {
 	(void)cachemgr_turn(cm);
 	while (cm->commit != NULL && commit_busy(cm)) {
-		ipc_bell_clear(env.bell, -1);
-		if (cachemgr_turn(cm) == 0 && commit_busy(cm))
-			ipc_bell_wait(env.bell, now_us() + 1000);
+		if (commit_take_job(cm))
+			commit_run(cm);
+		(void)cachemgr_turn(cm);
 	}
 }
 
@@ -84,29 +84,18 @@ lose_requests(void)
 	nheld = 0;
 }
 
-/*
- * The commit thread has nothing to do, but it may still be on its way to sleep, and what it looks at
- * there is the next machine's already.  It ends in sem_wait(), which is a cancellation point.
- */
 static void
-end_thread(void)
+forget_file(void)
 {
-	struct commit *c = cm->commit;
-
-	if (c == NULL || c->thread == 0)
-		return; /* a file that was refused has none */
-	MUST(!commit_busy(cm));
-	(void)pthread_cancel(c->thread);
-	(void)pthread_join(c->thread, NULL);
-	if (c->file.direct_fd >= 0)
-		close(c->file.direct_fd);
+	if (cm->commit != NULL && cm->commit->file.direct_fd >= 0)
+		close(cm->commit->file.direct_fd);
 }
 
 /* The machine is off; what it had in memory is gone. */
 static void
 power_off(void)
 {
-	end_thread();
+	forget_file();
 	lose_requests();
 	(void)!pwrite(cache_fd, crash.image, crash.image_len, 0);
 	crash.on = false;
@@ -190,7 +179,7 @@ check_kept(unsigned cut, bool stop_well)
 		while (commit_busy(cm))
 			turn();
 	}
-	end_thread();
+	forget_file();
 	close(cache_fd);
 	shm_detach(&shm);
 	for (uint32_t b = 0; b < BLOCKS; b++)
@@ -281,7 +270,7 @@ run(uint64_t seed, unsigned cuts, bool expect_wrong)
 			complain("does not come to rest", cut, 0, cm->ndirty, 0);
 		check_bucket(cut);
 		kept += check_kept(cut, cut % 2 == 0);
-		end_thread();
+		forget_file();
 		close(cache_fd);
 		shm_detach(&shm);
 		conf_free(env.conf);
