@@ -36,13 +36,6 @@ slot_list_add(struct slot_list *l, uint32_t slot)
 	return (true);
 }
 
-static void
-read_valid(struct cachemgr *cm, uint32_t slot, uint64_t valid[IPC_SUB_MAX / 64])
-{
-	for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
-		valid[w] = atomic_load_explicit(&cm_slot(cm, slot)->valid[w], memory_order_acquire);
-}
-
 static bool
 is_full(struct cachemgr *cm, const uint64_t *valid)
 {
@@ -103,7 +96,7 @@ add_bop(struct cachemgr *cm, struct commit *c, struct bop *b, bool *ret_keep)
 	*ret_keep = false;
 	if (b->cur == IPC_NO_SLOT || !slot_dirty(cm_slot(cm, b->cur)))
 		return (0);
-	read_valid(cm, b->cur, valid);
+	slot_valid_read(&cm->tab, b->cur, valid);
 	*ret_keep = !is_full(cm, valid);
 	for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++) {
 		fresh[w] = same_slot ? valid[w] & ~b->recorded[w] : valid[w];
@@ -207,7 +200,7 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 			if (b->cur == IPC_NO_SLOT || !slot_dirty(cm_slot(cm, b->cur)) ||
 			    (l == 1 && b->on_dirty))
 				continue;
-			read_valid(cm, b->cur, valid);
+			slot_valid_read(&cm->tab, b->cur, valid);
 			add_slot_rec(cm, c, b, valid);
 		}
 	}
