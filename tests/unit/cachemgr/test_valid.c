@@ -226,6 +226,29 @@ between(void)
 	end("between");
 }
 
+/* A writer has the slot, and cachemgr, about to evict it, dies before it sees that. */
+static void
+moved_under_writer(void)
+{
+	uint32_t b, slot;
+	uint64_t h;
+
+	begin();
+	b = block_that(true, 0);
+	access_sub(OP_READ, b, 0);
+	slot = slot_of(b);
+	start(OP_WRITE, b, 1, STEP_SEQ);
+	h = atomic_load(&tab.slot[slot].head);
+	atomic_store(
+	    &tab.slot[slot].head, slot_head(head_block(h), head_gen(h), head_flags(h), SLOT_OLD));
+	kill_cachemgr();
+	is_int(slot_of(b), slot, "clean, not linked, and named by a writer: still the block");
+	is_int(flags_of(b), SLOT_F_WHOLE, "and as valid as it was");
+	while (op[0].kind != OP_NONE)
+		fe_step(&op[0]);
+	end("moved under a writer");
+}
+
 int
 main(void)
 {
@@ -234,5 +257,6 @@ main(void)
 	reuse();
 	successor();
 	between();
+	moved_under_writer();
 	return (tap_done());
 }
