@@ -102,13 +102,13 @@ memory_kb() {
 	done | awk '{ s += $1 } END { print s }'
 }
 
-# What of it may depend on the slots: the shared segment, and all that cachemgr has.  Buffers of transfers
-# are some MiB in one run and some more in the next.
+# What of it may depend on the slots: the shared segment, and what cachemgr has allocated.  Buffers of
+# transfers are some MiB in one run and some more in the next, and pages of libraries some dozen KiB.
 slots_kb() {
 	local p
 	for p in $(disk_pids); do
 		awk -v all=$([ "$p" != "$(role_pid cachemgr)" ]; echo $?) '
-		    /^[0-9a-f]+-[0-9a-f]+ / { count = all && $0 !~ /s3backer-cache|cache\./ || $0 ~ /memfd:s3backer \(/ }
+		    /^[0-9a-f]+-[0-9a-f]+ / { count = all && (NF < 6 || $6 == "[heap]") || $0 ~ /memfd:s3backer \(/ }
 		    /^Pss:/ && count { s += $2 } END { print s + 0 }' "/proc/$p/smaps"
 	done | awk '{ s += $1 } END { print s }'
 }
@@ -125,24 +125,32 @@ segment_kb() {
 	echo $(((16#${range#*-} - 16#${range%-*}) / 1024))
 }
 
+# Much of it is taken and written at the start, and rings are as they are used; so two disks are compared
+# that read the same, each with a full cache.
+memory_per_cached() { # memory_per_cached NAME BLOCK_SIZE FEW MANY
+	local slots a b= was used=
+	raw -c 64 -j 2 -s "$2" -n "$4" -f 1 -p "m$1-" put "$url/bkt" >/dev/null
+	for slots in "$3" "$4"; do
+		disk "m$1" blockSize="$2" size=$(($4 * 2 * $2)) blockCacheSize="$slots"
+		read_all "$file" $(($4 * $2 / MB)) 0 iflag=direct
+		was=${used:-0} used=$(status cache.used)
+		a=${b:-0} b=$(slots_kb)
+		remark "$1: $used of $slots slots in use: $b KiB"
+		stop_disk
+	done
+	rec "memory per cached block" limit 64 ""
+	rec "memory per cached block" "$1" $(((b - a) * 1024 / (used - was))) ""
+}
+
 # 16  memory: per cached block, per block of the disk
 row_16() {
-	local n=$BLOCKS slots a b= inflight
+	local a b inflight
 	server 0
 	round=1
 	figure "memory per cached block" bytes limit "<= 64"
 	figure "memory per block of the disk" bits limit "<= 2"
-	# Much of it is taken and written at the start, so two disks are compared, each with a full cache.
-	raw -c 64 -j 2 -s 4096 -n "$n" -f 1 -p c- put "$url/bkt" >/dev/null
-	for slots in 2000 $((n + 1000)); do
-		disk c blockSize=4k size=1g blockCacheSize=$slots
-		read_all "$file" $((n / 256)) 0 iflag=direct
-		a=${b:-0} b=$(slots_kb)
-		remark "$(status cache.used) of $slots slots in use: $b KiB"
-		stop_disk
-	done
-	rec "memory per cached block" limit 64 ""
-	rec "memory per cached block" 4k $(((b - a) * 1024 / (n - 1000))) ""
+	memory_per_cached 4k 4096 2000 "$BLOCKS"
+	memory_per_cached 1m $MB $MIB $((MIB * 5))
 	# All that may be in flight hangs: what the uploaders have then, and had before.
 	figure "memory per transfer, besides the body" KiB limit "<= 64"
 	disk f blockSize=4k size=1g blockCacheSize=4000 timeout=60s

@@ -43,13 +43,6 @@ slot_list_add(struct slot_list *l, uint32_t slot)
 }
 
 static void
-read_valid(struct cachemgr *cm, uint32_t slot, uint64_t valid[IPC_SUB_MAX / 64])
-{
-	for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
-		valid[w] = atomic_load_explicit(&cm_slot(cm, slot)->valid[w], memory_order_acquire);
-}
-
-static void
 add_slot_rec(struct commit *c, struct bop *b, const uint64_t *valid, uint8_t flags)
 {
 	struct journal_rec r = {
@@ -119,7 +112,7 @@ plan_change(struct cachemgr *cm, struct commit *c, const struct bop *b, struct c
 	bool first = b->recorded_slot != b->cur, noted = b->noted_slot == b->cur && !c->wrote.lost;
 	uint64_t valid[IPC_SUB_MAX / 64], wrote[IPC_SUB_MAX / 64];
 
-	read_valid(cm, b->cur, valid);
+	slot_valid_read(&cm->tab, b->cur, valid);
 	noted_subs(cm, c, b->cur, wrote);
 	/* The object holds what is not in the record, zeros as well. */
 	ch->flags = noted && !INJECT_FAIL("mutate.d6-zero-around") ? 0 : zbase;
@@ -301,7 +294,7 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 			if (b->cur == IPC_NO_SLOT || !slot_dirty(cm_slot(cm, b->cur)) ||
 			    (l == 1 && b->on_dirty))
 				continue;
-			read_valid(cm, b->cur, valid);
+			slot_valid_read(&cm->tab, b->cur, valid);
 			add_slot_rec(c, b, valid,
 			    head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE);
 		}

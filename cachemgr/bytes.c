@@ -41,10 +41,10 @@ static bool
 next_run(
     struct cachemgr *cm, uint32_t from, uint32_t to, bool missing, uint32_t *first, uint32_t *last)
 {
-	struct ipc_slot *f = cm_slot(cm, from), *t = cm_slot(cm, to);
 	uint32_t i = *first, nsub = cm->shm->nsub;
 
-#define WANTED(n) (slot_valid_test(f, n) && !(missing && slot_valid_test(t, n)))
+#define WANTED(n)                                                                                  \
+	(slot_valid_test(&cm->tab, from, n) && !(missing && slot_valid_test(&cm->tab, to, n)))
 	while (i < nsub && !WANTED(i))
 		i++;
 	if (i == nsub)
@@ -69,7 +69,7 @@ copy_runs(struct cachemgr *cm, uint32_t from, uint32_t to, bool missing)
 		    cm, from, to, (uint64_t)first << shift, (uint64_t)(last - first + 1) << shift);
 		if (error < 0)
 			return (error);
-		slot_valid_set(cm_slot(cm, to), first, last);
+		slot_add_valid(cm, to, first, last);
 		first = last + 1;
 	}
 	return (0);
@@ -107,6 +107,6 @@ bytes_zero_sub(struct cachemgr *cm, uint32_t slot, uint32_t sub)
 		off += n;
 		left -= n;
 	}
-	slot_valid_set(cm_slot(cm, slot), sub, sub);
+	slot_add_valid(cm, slot, sub, sub);
 	return (0);
 }

@@ -7,8 +7,8 @@
  *	OLD	base or up_slot of a bop; or in limbo; or held for its record; or kept (warm.h)
  *	linked	found under its block; clean: in an eviction queue or its block has a bop;
  *		dirty: its block has a bop that is dirty or uploads it, or its IPC_DIRTY is on the way
- * and the counts of blocks on lists are the counters.  O(slots); called when `debug` is set, and by
- * tests.  A violation is our own bug: panic, with the slot and what was found.
+ * what is LIVE or FROZEN has MAP or WHOLE (H9), and the counts of blocks on lists are the counters.
+ * O(slots); called when `debug` is set, and by tests.  A violation is our own bug: panic, with the slot and what was found.
  */
 #include <stdlib.h>
 
@@ -72,6 +72,7 @@ check_linked(struct cachemgr *cm, uint32_t slot, uint64_t h)
 	const struct bop *b = bop_find(cm, head_block(h));
 	bool sure;
 
+	MUST(head_state(h) == SLOT_FILLING || (head_flags(h) & (SLOT_F_MAP | SLOT_F_WHOLE)) != 0);
 	if (slot_table_find(&cm->tab, head_block(h), &sure) != slot)
 		panic_at(__FILE__, __LINE__, "slot %u is linked, and not found by its block %u",
 		    slot, head_block(h));

@@ -279,6 +279,11 @@ void slot_unlink(struct cachemgr *, uint32_t slot);		     /* to OLD */
 void slot_drop(struct cachemgr *, uint32_t slot); /* to OLD, its block was trimmed */
 void slot_set_state(struct cachemgr *, uint32_t slot, uint8_t state);
 void slot_set_flags(struct cachemgr *, uint32_t slot, uint8_t set, uint8_t clear);
+/* More of it is valid, and the caller's bytes are there.  All at once: the map is not touched. */
+void slot_add_valid(struct cachemgr *, uint32_t slot, uint32_t first, uint32_t last);
+void slot_add_map(struct cachemgr *, uint32_t slot, const uint64_t map[IPC_SUB_MAX / 64]);
+bool slot_whole(struct cachemgr *, uint32_t slot);
+void slot_note_whole(struct cachemgr *, uint32_t slot); /* if it is, its head says so from now on */
 void slot_release(struct cachemgr *, uint32_t slot); /* OLD: free it once nobody names it */
 void slots_limbo(struct cachemgr *);		     /* look again at those that waited */
 static inline struct ipc_slot *

@@ -164,7 +164,7 @@ note_arrived(struct cachemgr *cm, const struct bop *b, const struct ipc_msg *m)
 	uint32_t mask = cm->shm->geo.sub_size - 1;
 
 	if (b->part_len == 0) {
-		slot_valid_set(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
+		slot_add_valid(cm, b->base, 0, cm->shm->nsub - 1);
 		return (true);
 	}
 	if (m->off > b->part_off || m->len > size || m->off > size - m->len ||
@@ -172,7 +172,7 @@ note_arrived(struct cachemgr *cm, const struct bop *b, const struct ipc_msg *m)
 		ctr_inc(cm->ctr, bad_messages);
 		return (false);
 	}
-	slot_valid_set(cm_slot(cm, b->base), m->off >> shift, ((m->off + m->len) >> shift) - 1);
+	slot_add_valid(cm, b->base, m->off >> shift, ((m->off + m->len) >> shift) - 1);
 	return (true);
 }
 
@@ -180,7 +180,7 @@ note_arrived(struct cachemgr *cm, const struct bop *b, const struct ipc_msg *m)
 static void
 fill_is_current(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 {
-	bool whole = slot_valid_all(cm_slot(cm, b->base), 0, cm->shm->nsub - 1);
+	bool whole = slot_whole(cm, b->base);
 
 	slot_set_state(cm, b->base, SLOT_LIVE);
 	if (b->fetch_ahead)
@@ -254,6 +254,7 @@ fetch_done(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 static void
 thaw(struct cachemgr *cm, struct bop *b)
 {
+	slot_note_whole(cm, b->cur);
 	slot_set_flags(cm, b->cur, 0, SLOT_F_WANT);
 	slot_set_state(cm, b->cur, SLOT_LIVE);
 	b->merge = MERGE_NONE;
@@ -269,8 +270,7 @@ merge_step(struct cachemgr *cm, struct bop *b)
 			return (false);
 		if (shared_replace(cm, b))
 			return (true);
-		if (b->cur == IPC_NO_SLOT ||
-		    slot_valid_all(cm_slot(cm, b->cur), 0, cm->shm->nsub - 1) ||
+		if (b->cur == IPC_NO_SLOT || slot_whole(cm, b->cur) ||
 		    (head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE) != 0) {
 			give_up_base(cm, b); /* nothing is missing any more */
 			return (true);

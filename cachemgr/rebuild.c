@@ -6,8 +6,8 @@
  * What a dead cachemgr leaves is trusted for this much: a slot's head was stored in one piece, and
  * the order of stores was the program's.  So
  *  - a linked slot holds its block; of two linked slots of one block the LIVE one is the newer;
- *  - an OLD slot that is dirty, not GONE, and whose block has no linked slot was just being moved:
- *    it is the block;
+ *  - an OLD slot that is dirty, or that a writer names, who is about to make it so; that is not GONE, and
+ *    whose block has no linked slot, was just being moved: it is the block;
  *  - chains may be half-linked, so all of them are made anew, with TABLE_REBUILDING in the
  *    generation, which makes every "not found" of a frontend unsure meanwhile.
  */
@@ -97,6 +97,14 @@ relink(struct cachemgr *cm, uint32_t slot)
 	slot_link(cm, slot, head_block(h), flags, SLOT_LIVE);
 }
 
+/* Was it the block, a moment ago?  Names first: a writer who is done by then has left it dirty. */
+static bool
+was_moved(struct cachemgr *cm, uint32_t slot, uint64_t h)
+{
+	return ((head_flags(h) & SLOT_F_GONE) == 0 &&
+		(hazard_named(&cm->tab, slot, true) || slot_dirty(cm_slot(cm, slot))));
+}
+
 static void
 rebuild_table(struct cachemgr *cm)
 {
@@ -115,10 +123,8 @@ rebuild_table(struct cachemgr *cm)
 			/* Those relinked by now are LIVE, and found as themselves. */
 			if (head_state(h) != order[o] || relinked(cm, head_block(h)) != IPC_NO_SLOT)
 				continue;
-			if (o == 2 &&
-			    (!slot_dirty(cm_slot(cm, s)) || (head_flags(h) & SLOT_F_GONE) != 0))
-				continue;
-			relink(cm, s);
+			if (o < 2 || was_moved(cm, s, h))
+				relink(cm, s);
 		}
 	}
 	/* One more than before, without the bit: walks that began in between are unsure. */

@@ -169,8 +169,7 @@ link_found(struct cachemgr *cm, struct found *found, uint32_t slot)
 		loser = b->cur;
 		slot_unlink(cm, loser);
 	}
-	for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
-		atomic_store(&s->valid[w], f->valid[w]);
+	slot_add_map(cm, slot, f->valid);
 	atomic_store(&s->cseq, atomic_load(&s->wseq) - 1);
 	slot_link(cm, slot, f->block, f->flags & SLOT_F_ZBASE, SLOT_LIVE);
 	b->cur = slot;

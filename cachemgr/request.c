@@ -26,7 +26,7 @@ readable(struct cachemgr *cm, const struct bop *b, const struct waiter *w)
 		return (zero_reads_zero(zero_get(&cm->tab, b->block)));
 	if (len == 0 || (head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE) != 0)
 		return (true);
-	return (slot_valid_all(cm_slot(cm, b->cur), off >> shift, (off + len - 1) >> shift));
+	return (slot_valid_all(&cm->tab, b->cur, off >> shift, (off + len - 1) >> shift));
 }
 
 /* Sub-blocks that the write covers in part and that are not valid; at most two. */
@@ -35,14 +35,13 @@ ragged(struct cachemgr *cm, const struct bop *b, const struct waiter *w, uint32_
 {
 	uint32_t shift = cm->shm->sub_shift, mask = cm->shm->geo.sub_size - 1;
 	uint32_t end = w->off + w->len;
-	const struct ipc_slot *s = cm_slot(cm, b->cur);
 	unsigned n = 0;
 
 	if (w->len == 0)
 		return (0);
-	if ((w->off & mask) != 0 && !slot_valid_test(s, w->off >> shift))
+	if ((w->off & mask) != 0 && !slot_valid_test(&cm->tab, b->cur, w->off >> shift))
 		sub[n++] = w->off >> shift;
-	if ((end & mask) != 0 && !slot_valid_test(s, (end - 1) >> shift) &&
+	if ((end & mask) != 0 && !slot_valid_test(&cm->tab, b->cur, (end - 1) >> shift) &&
 	    (n == 0 || sub[0] != (end - 1) >> shift))
 		sub[n++] = (end - 1) >> shift;
 	return (n);

@@ -100,8 +100,7 @@ repair(struct cachemgr *cm, struct scrub_item *it)
 	if (b->cur != IPC_NO_SLOT && !b->on_dirty && b->upload == UP_NONE &&
 	    b->merge == MERGE_NONE && head_state(cm_head(cm, b->cur)) == SLOT_LIVE &&
 	    !slot_dirty(cm_slot(cm, b->cur)) &&
-	    ((head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE) != 0 ||
-		slot_valid_all(cm_slot(cm, b->cur), 0, cm->shm->nsub - 1)) &&
+	    ((head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE) != 0 || slot_whole(cm, b->cur)) &&
 	    warm_bytes_hold(cm, b->cur)) {
 		s = cm_slot(cm, b->cur);
 		/* As in copy_frozen(): dirty without a byte written.  A writer meanwhile makes it more so. */

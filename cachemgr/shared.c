@@ -22,7 +22,7 @@
 static bool
 has_bytes(struct cachemgr *cm, uint32_t slot)
 {
-	return (slot_valid_any(cm_slot(cm, slot), 0, cm->shm->nsub - 1) ||
+	return (slot_valid_any(&cm->tab, slot, 0, cm->shm->nsub - 1) ||
 		(head_flags(cm_head(cm, slot)) & SLOT_F_ZBASE) != 0);
 }
 

@@ -52,6 +52,54 @@ slot_set_flags(struct cachemgr *cm, uint32_t slot, uint8_t set, uint8_t clear)
 		head_state(h)));
 }
 
+bool
+slot_whole(struct cachemgr *cm, uint32_t slot)
+{
+	return (slot_valid_all(&cm->tab, slot, 0, cm->shm->nsub - 1));
+}
+
+void
+slot_note_whole(struct cachemgr *cm, uint32_t slot)
+{
+	if ((head_flags(cm_head(cm, slot)) & SLOT_F_WHOLE) == 0 && slot_whole(cm, slot))
+		slot_set_flags(cm, slot, SLOT_F_WHOLE, 0);
+}
+
+/* H9.  What lies in the map is of the slot's last block, until here. */
+static void
+use_map(struct cachemgr *cm, uint32_t slot)
+{
+	if ((head_flags(cm_head(cm, slot)) & (SLOT_F_MAP | SLOT_F_WHOLE)) != 0)
+		return;
+	slot_valid_clear(&cm->tab, slot);
+	slot_set_flags(cm, slot, SLOT_F_MAP, 0);
+}
+
+void
+slot_add_valid(struct cachemgr *cm, uint32_t slot, uint32_t first, uint32_t last)
+{
+	if (first == 0 && last == cm->shm->nsub - 1) {
+		slot_set_flags(cm, slot, SLOT_F_WHOLE, 0);
+		return;
+	}
+	use_map(cm, slot);
+	slot_valid_set(&cm->tab, slot, first, last);
+}
+
+void
+slot_add_map(struct cachemgr *cm, uint32_t slot, const uint64_t map[IPC_SUB_MAX / 64])
+{
+	uint32_t nsub = cm->shm->nsub, end;
+
+	for (uint32_t i = 0; i < nsub; i = end + 1) {
+		end = i;
+		while (end < nsub && (map[end >> 6] >> (end & 63) & 1) != 0)
+			end++;
+		if (end > i)
+			slot_add_valid(cm, slot, i, end - 1);
+	}
+}
+
 static void
 count_used(struct cachemgr *cm)
 {
@@ -90,7 +138,6 @@ slot_prepare(struct cachemgr *cm, uint32_t slot, uint32_t block)
 	struct ipc_slot *s = cm_slot(cm, slot);
 	uint64_t h = cm_head(cm, slot);
 
-	slot_valid_clear(s);
 	atomic_store(&s->cseq, atomic_load(&s->wseq));
 	atomic_store_explicit(&s->seen, atomic_load(&s->touch), memory_order_relaxed);
 	head_write(cm, slot, slot_head(block, (uint16_t)(head_gen(h) + 1), 0, SLOT_OLD));
@@ -103,6 +150,10 @@ slot_link(struct cachemgr *cm, uint32_t slot, uint32_t block, uint8_t flags, uin
 	_Atomic uint32_t *bucket = &cm->tab.bucket[slot_table_hash(&cm->tab, block)];
 
 	MUST(head_block(cm_head(cm, slot)) == block && head_state(cm_head(cm, slot)) == SLOT_OLD);
+	if (state == SLOT_LIVE)
+		use_map(cm, slot);
+	/* What is valid belongs to the bytes, and not to the link. */
+	flags |= head_flags(cm_head(cm, slot)) & (SLOT_F_MAP | SLOT_F_WHOLE);
 	/* H7: before `next` changes, for walkers that still stand on this slot. */
 	atomic_fetch_add(cm->tab.gen, 1);
 	atomic_thread_fence(memory_order_seq_cst);

@@ -29,8 +29,7 @@
 static bool
 complete(struct cachemgr *cm, uint32_t slot)
 {
-	return ((head_flags(cm_head(cm, slot)) & SLOT_F_ZBASE) != 0 ||
-		slot_valid_all(cm_slot(cm, slot), 0, cm->shm->nsub - 1));
+	return ((head_flags(cm_head(cm, slot)) & SLOT_F_ZBASE) != 0 || slot_whole(cm, slot));
 }
 
 static void
@@ -157,6 +156,7 @@ upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 		zero_change(cm, b->block, zero ? ZERO_ABSENT : ZERO_PRESENT);
 	if (b->cur == b->up_slot) {
 		atomic_store(&cm_slot(cm, b->cur)->cseq, b->up_wseq);
+		slot_note_whole(cm, b->cur);
 		slot_set_state(cm, b->cur, SLOT_LIVE);
 		evict_insert(cm, b->cur);
 		if (zero)

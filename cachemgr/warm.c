@@ -115,8 +115,7 @@ warm_note(struct cachemgr *cm, uint32_t slot, const struct ipc_msg *done)
 		return;
 	}
 	memcpy(s.etag, done->etag, sizeof(s.etag));
-	for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
-		s.valid[w] = atomic_load(&cm_slot(cm, slot)->valid[w]);
+	slot_valid_read(&cm->tab, slot, s.valid);
 	side_encode(slot, &s, entry);
 	write_entry(cm, slot, entry);
 	cm->side_used[slot] = 1;
@@ -339,8 +338,7 @@ warm_take(struct cachemgr *cm, uint32_t block)
 		warm_drop(cm, block);
 		return (false);
 	}
-	for (unsigned v = 0; v < IPC_SUB_MAX / 64; v++)
-		atomic_store(&cm_slot(cm, slot)->valid[v], s->valid[v]);
+	slot_add_map(cm, slot, s->valid);
 	slot_link(cm, slot, block, s->flags, SLOT_LIVE);
 	evict_insert(cm, slot);
 	forget(w, i);

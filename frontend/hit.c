@@ -148,8 +148,8 @@ iov_add(struct lane *l, const char *p, size_t len)
 
 /* A slot whose parts are not all valid: those that are not are zero, if it says so. */
 static int
-iov_add_parts(struct lane *l, const struct ipc_slot *s, uint64_t h, const struct block_span *sp,
-    const char *bytes)
+iov_add_parts(
+    struct lane *l, uint32_t slot, uint64_t h, const struct block_span *sp, const char *bytes)
 {
 	uint32_t shift = l->v->env->shm->sub_shift;
 	uint32_t at = sp->off, end = sp->off + sp->len;
@@ -159,7 +159,7 @@ iov_add_parts(struct lane *l, const struct ipc_slot *s, uint64_t h, const struct
 	while (at < end) {
 		uint32_t sub = at >> shift;
 		uint32_t stop = (uint32_t)min_u64(end, (uint64_t)(sub + 1) << shift);
-		bool valid = slot_valid_test(s, sub);
+		bool valid = slot_valid_test(&l->v->table, slot, sub);
 
 		/* A sub-block may be larger than the area of zeros; a request is not. */
 		if (!iov_add(l, valid ? bytes + (at - sp->off) : l->v->zeros, stop - at))
@@ -175,7 +175,6 @@ hit_read(struct lane *l, const struct block_span *sp)
 	struct volume *v = l->v;
 	const struct shm *shm = v->env->shm;
 	unsigned niov = l->niov;
-	struct ipc_slot *s;
 	const char *bytes;
 	uint32_t slot;
 	uint64_t h;
@@ -188,18 +187,18 @@ hit_read(struct lane *l, const struct block_span *sp)
 		return (iov_add(l, v->zeros, sp->len) ? HIT_ZERO : -ENOBUFS);
 	if (r != HIT)
 		return (r);
-	s = &v->table.slot[slot];
 	bytes = v->map + shm_slot_off(shm, slot) + sp->off;
-	if (slot_valid_all(s, sp->off >> shm->sub_shift, (sp->off + sp->len - 1) >> shm->sub_shift))
+	if (slot_valid_all(&v->table, slot, sp->off >> shm->sub_shift,
+		(sp->off + sp->len - 1) >> shm->sub_shift))
 		r = iov_add(l, bytes, sp->len) ? HIT : -ENOBUFS;
 	else
-		r = iov_add_parts(l, s, h, sp, bytes);
+		r = iov_add_parts(l, slot, h, sp, bytes);
 	if (r != HIT) {
 		l->niov = niov;
 		drop_slot(l, slot);
 		return (r);
 	}
-	touch(s);
+	touch(&v->table.slot[slot]);
 	if ((head_flags(h) & SLOT_F_MARK) != 0)
 		pass_mark_on(l, slot, h);
 	l->slot[l->held++] = slot;
@@ -329,13 +328,13 @@ put_bytes(const struct volume *v, uint32_t slot, const struct put *p)
 
 /* How much of the first and last sub-block is to be filled up; false: that is not possible. */
 static bool
-plan_fill(const struct volume *v, const struct ipc_slot *s, uint64_t h, struct put *p)
+plan_fill(const struct volume *v, uint32_t slot, uint64_t h, struct put *p)
 {
 	uint32_t sub = v->env->shm->geo.sub_size;
 	uint32_t head = p->sp->off & (sub - 1), tail = -(p->sp->off + p->sp->len) & (sub - 1);
 
-	p->fill_head = head != 0 && !slot_valid_test(s, p->first) ? head : 0;
-	p->fill_tail = tail != 0 && !slot_valid_test(s, p->last) ? tail : 0;
+	p->fill_head = head != 0 && !slot_valid_test(&v->table, slot, p->first) ? head : 0;
+	p->fill_tail = tail != 0 && !slot_valid_test(&v->table, slot, p->last) ? tail : 0;
 	return ((p->fill_head == 0 && p->fill_tail == 0) || (head_flags(h) & SLOT_F_ZBASE) != 0);
 }
 
@@ -358,7 +357,7 @@ put_dirty(struct lane *l, uint32_t slot, const struct put *p, bool *ret_announce
 	error = put_bytes(l->v, slot, p);
 	INJECT("frontend.write.after-copy");
 	if (error == 0) {
-		slot_valid_set(s, p->first, p->last);
+		slot_valid_set(&l->v->table, slot, p->first, p->last);
 		touch(s);
 	}
 	return (error);
@@ -369,18 +368,17 @@ static int
 put_invalid(struct lane *l, uint32_t slot, uint64_t h, struct put *p, bool *ret_announce)
 {
 	struct volume *v = l->v;
-	struct ipc_slot *s = &v->table.slot[slot];
 	pthread_rwlock_t *lock = &v->fill_lock[slot % FE_FILL_LOCKS];
 	int r;
 
 	if (p->src == NULL && (head_flags(h) & SLOT_F_ZBASE) != 0 &&
-	    !slot_valid_any(s, p->first, p->last))
+	    !slot_valid_any(&v->table, slot, p->first, p->last))
 		return (HIT); /* zero already */
-	if (!plan_fill(v, s, h, p))
+	if (!plan_fill(v, slot, h, p))
 		return (MISS);
 	if (p->fill_head != 0 || p->fill_tail != 0) {
 		(void)pthread_rwlock_wrlock(lock);
-		(void)plan_fill(v, s, h, p); /* another may have been faster */
+		(void)plan_fill(v, slot, h, p); /* another may have been faster */
 	} else {
 		(void)pthread_rwlock_rdlock(lock);
 	}
@@ -399,7 +397,6 @@ hit_write(struct lane *l, const struct block_span *sp, const char *src, bool gra
 	    .first = sp->off >> shm->sub_shift,
 	    .last = (sp->off + sp->len - 1) >> shm->sub_shift};
 	bool announce = false;
-	struct ipc_slot *s;
 	uint32_t slot;
 	uint64_t h;
 	int r;
@@ -409,11 +406,10 @@ hit_write(struct lane *l, const struct block_span *sp, const char *src, bool gra
 		return (src == NULL ? HIT_ZERO : MISS);
 	if (r != HIT)
 		return (r);
-	s = &v->table.slot[slot];
-	if (!granted && !slot_dirty(s) &&
+	if (!granted && !slot_dirty(&v->table.slot[slot]) &&
 	    atomic_load_explicit(&v->env->state->dirty_full, memory_order_relaxed) != 0)
 		r = MISS;
-	else if (slot_valid_all(s, p.first, p.last))
+	else if (slot_valid_all(&v->table, slot, p.first, p.last))
 		r = put_dirty(l, slot, &p, &announce);
 	else
 		r = put_invalid(l, slot, h, &p, &announce);

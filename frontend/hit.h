@@ -3,7 +3,7 @@
  * hit.h -- reads and writes that need nobody else: the slot is there, so use it.
  *
  * Process:  frontend.      Threads:  any, each with a lane (and so a hazard line) of its own.
- * Follows:  rules H1 to H8 of ipc/slot_table.h.
+ * Follows:  rules H1 to H9 of ipc/slot_table.h.
  * Results:  HIT, HIT_ZERO (known to be zero, no slot was needed), MISS (ask cachemgr), or -errno.
  *
  * A piece is the part of a request that lies in one block.

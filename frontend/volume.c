@@ -142,10 +142,11 @@ is_hole(const struct volume *v, uint32_t block)
 		return (false);
 	if (slot == IPC_NO_SLOT)
 		return (sure && zero_reads_zero(zero_get(&v->table, block)));
-	/* Nothing is touched but the slot's own line, which stays mapped: no hazard is needed. */
+	/* Nothing is touched but the slot's head and map, which stay mapped: no hazard is needed. */
 	h = atomic_load(&s->head);
 	return (head_block(h) == block && head_linked(h) && (head_flags(h) & SLOT_F_ZBASE) != 0 &&
-		!slot_valid_any(s, 0, v->env->shm->nsub - 1) && atomic_load(&s->head) == h);
+		!slot_valid_any(&v->table, slot, 0, v->env->shm->nsub - 1) &&
+		atomic_load(&s->head) == h);
 }
 
 int

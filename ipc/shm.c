@@ -53,7 +53,7 @@ shm_plan(struct shm_geometry *g, uint64_t nblocks, uint32_t block_size, uint32_t
 		return (-EINVAL);
 	g->nblocks = nblocks;
 	g->block_size = block_size;
-	/* Pages are what the kernel writes; no more than IPC_SUB_MAX bits fit in a slot's line. */
+	/* Pages are what the kernel writes; more than IPC_SUB_MAX bits a slot's map does not have. */
 	g->sub_size = block_size / IPC_SUB_MAX > 4096 ? block_size / IPC_SUB_MAX : 4096;
 	if (g->sub_size > block_size)
 		g->sub_size = block_size;
@@ -87,6 +87,7 @@ lay_out(const struct shm_geometry *g, uint64_t off[SHM_NAREAS])
 	    [SHM_FUSE_INIT] = FUSE_INIT_BYTES,
 	    [SHM_BUCKETS] = IPC_LINE + (uint64_t)g->nbuckets * sizeof(uint32_t),
 	    [SHM_SLOTS] = (uint64_t)g->nslots * sizeof(struct ipc_slot),
+	    [SHM_VALID] = (uint64_t)g->nslots * shm_map_words(g->block_size / g->sub_size) * 8,
 	    [SHM_ZEROMAP] = (g->nblocks + 31) / 32 * 8,
 	    [SHM_POOL] = sizeof(struct ipc_pool),
 	    [SHM_SERVING] = IPC_HAZ_LINES * sizeof(struct ipc_serving),

@@ -22,7 +22,7 @@
 
 #define IPC_LINE	  64	      /* bytes in a cache line; x86-64 and arm64 alike */
 #define IPC_MAGIC	  0x53334273u /* "S3Bs" */
-#define IPC_VERSION	  3	      /* grows with every change of layout or meaning */
+#define IPC_VERSION	  4	      /* grows with every change of layout or meaning */
 #define IPC_MAX_UPLOADERS 64
 #define IPC_HAZ_LINES	  64 /* frontend threads that may touch slots */
 #define IPC_HAZ_PER_LINE  16 /* slots one thread may hold at once */
@@ -64,6 +64,7 @@ enum shm_area {
 	SHM_FUSE_INIT, /* the kernel's INIT request, kept for the next frontend */
 	SHM_BUCKETS,   /* _Atomic uint32_t[nbuckets]: slot + 1, 0 = empty */
 	SHM_SLOTS,     /* struct ipc_slot[nslots] */
+	SHM_VALID,     /* a bit per sub-block, shm_map_words() _Atomic uint64_t words per slot */
 	SHM_ZEROMAP,   /* two bits per block, _Atomic uint64_t words */
 	SHM_POOL,      /* struct ipc_pool: what the uploaders share */
 	SHM_SERVING,   /* struct ipc_serving[IPC_HAZ_LINES] */
@@ -103,6 +104,13 @@ static inline uint32_t
 shm_nprocs(const struct shm *s)
 {
 	return (PROC_UPLOADER0 + s->geo.nuploaders);
+}
+
+/* Words of a slot's valid map: a power of two, so none is in two cache lines. */
+static inline uint32_t
+shm_map_words(uint32_t nsub)
+{
+	return ((nsub + 63) / 64);
 }
 
 static inline void *

@@ -11,12 +11,15 @@ slot_table_attach(struct slot_table *t, const struct shm *s)
 
 	t->shm = s;
 	t->slot = shm_area(s, SHM_SLOTS);
+	t->map = shm_area(s, SHM_VALID);
 	t->gen = area; /* the first line of the area is table_gen alone */
 	t->bucket = area + IPC_LINE / sizeof(*area);
 	t->hazard = shm_area(s, SHM_HAZARDS);
 	t->zero = shm_area(s, SHM_ZEROMAP);
 	t->surveyed = &shm_state(s)->survey_next;
 	t->bucket_mask = s->geo.nbuckets - 1;
+	t->nsub = s->nsub;
+	t->map_words = shm_map_words(s->nsub);
 }
 
 uint32_t
@@ -70,46 +73,91 @@ range_mask(uint32_t w, uint32_t first, uint32_t last)
 	return (m);
 }
 
-bool
-slot_valid_all(const struct ipc_slot *s, uint32_t first, uint32_t last)
+static inline _Atomic uint64_t *
+map_of(const struct slot_table *t, uint32_t slot)
 {
+	return (&t->map[(size_t)slot * t->map_words]);
+}
+
+/* Acquire: seeing WHOLE implies seeing the bytes, and seeing MAP that the map was cleared. */
+static inline uint8_t
+flags_of(const struct slot_table *t, uint32_t slot)
+{
+	return (head_flags(atomic_load_explicit(&t->slot[slot].head, memory_order_acquire)));
+}
+
+bool
+slot_valid_all(const struct slot_table *t, uint32_t slot, uint32_t first, uint32_t last)
+{
+	const _Atomic uint64_t *map = map_of(t, slot);
+	uint8_t flags = flags_of(t, slot);
+
+	if ((flags & (SLOT_F_WHOLE | SLOT_F_MAP)) != SLOT_F_MAP)
+		return ((flags & SLOT_F_WHOLE) != 0);
 	for (uint32_t w = first >> 6; w <= last >> 6; w++) {
 		uint64_t m = range_mask(w, first, last);
 
 		/* Acquire: seeing the bit implies seeing the bytes it stands for. */
-		if ((atomic_load_explicit(&s->valid[w], memory_order_acquire) & m) != m)
+		if ((atomic_load_explicit(&map[w], memory_order_acquire) & m) != m)
 			return (false);
 	}
 	return (true);
 }
 
 bool
-slot_valid_any(const struct ipc_slot *s, uint32_t first, uint32_t last)
+slot_valid_any(const struct slot_table *t, uint32_t slot, uint32_t first, uint32_t last)
 {
+	const _Atomic uint64_t *map = map_of(t, slot);
+	uint8_t flags = flags_of(t, slot);
+
+	if ((flags & (SLOT_F_WHOLE | SLOT_F_MAP)) != SLOT_F_MAP)
+		return ((flags & SLOT_F_WHOLE) != 0);
 	for (uint32_t w = first >> 6; w <= last >> 6; w++)
-		if ((atomic_load_explicit(&s->valid[w], memory_order_acquire) &
+		if ((atomic_load_explicit(&map[w], memory_order_acquire) &
 			range_mask(w, first, last)) != 0)
 			return (true);
 	return (false);
 }
 
 void
-slot_valid_set(struct ipc_slot *s, uint32_t first, uint32_t last)
+slot_valid_read(const struct slot_table *t, uint32_t slot, uint64_t ret_map[IPC_SUB_MAX / 64])
 {
-	for (uint32_t w = first >> 6; w <= last >> 6; w++) {
-		uint64_t m = range_mask(w, first, last);
+	const _Atomic uint64_t *map = map_of(t, slot);
+	uint8_t flags = flags_of(t, slot);
 
-		/* Spare the locked instruction, and the line, when nothing would change. */
-		if ((atomic_load_explicit(&s->valid[w], memory_order_relaxed) & m) != m)
-			(void)atomic_fetch_or_explicit(&s->valid[w], m, memory_order_release);
+	for (uint32_t w = 0; w < IPC_SUB_MAX / 64; w++) {
+		if (w >= t->map_words || (flags & (SLOT_F_WHOLE | SLOT_F_MAP)) == 0)
+			ret_map[w] = 0;
+		else if ((flags & SLOT_F_WHOLE) != 0)
+			ret_map[w] = range_mask(w, 0, t->nsub - 1);
+		else
+			ret_map[w] = atomic_load_explicit(&map[w], memory_order_acquire);
 	}
 }
 
 void
-slot_valid_clear(struct ipc_slot *s)
+slot_valid_set(const struct slot_table *t, uint32_t slot, uint32_t first, uint32_t last)
 {
-	for (unsigned w = 0; w < IPC_SUB_MAX / 64; w++)
-		atomic_store_explicit(&s->valid[w], 0, memory_order_relaxed);
+	_Atomic uint64_t *map = map_of(t, slot);
+
+	if ((flags_of(t, slot) & SLOT_F_WHOLE) != 0)
+		return;
+	for (uint32_t w = first >> 6; w <= last >> 6; w++) {
+		uint64_t m = range_mask(w, first, last);
+
+		/* Spare the locked instruction, and the line, when nothing would change. */
+		if ((atomic_load_explicit(&map[w], memory_order_relaxed) & m) != m)
+			(void)atomic_fetch_or_explicit(&map[w], m, memory_order_release);
+	}
+}
+
+void
+slot_valid_clear(const struct slot_table *t, uint32_t slot)
+{
+	_Atomic uint64_t *map = map_of(t, slot);
+
+	for (uint32_t w = 0; w < t->map_words; w++)
+		atomic_store_explicit(&map[w], 0, memory_order_relaxed);
 }
 
 bool

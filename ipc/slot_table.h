@@ -3,7 +3,7 @@
  * slot_table.h -- which slot of the cache holds which block: read by the frontend without a lock,
  * changed by cachemgr alone; the hazard lines that make that safe; the known-zero map.
  *
- * Process:  frontend (lookup, hazards, wseq, touch, valid), cachemgr (everything else).
+ * Process:  frontend (lookup, hazards, wseq, touch, map), cachemgr (everything else).
  * Threads:  frontend: any, each with a hazard line of its own.  cachemgr: main thread.
  *
  * The protocol (hazard pointers: M. Michael 2004, IEEE TPDS 15/6; seqlock for the chains):
@@ -20,7 +20,17 @@
  *     a death in between leaves "dirty", never "clean with new bytes", and never "valid" too early.
  *  H7 `next` of a slot is changed only after table_gen has grown; a reader that found nothing and
  *     sees another table_gen than before its walk knows nothing and asks again.
- *  H8 Valid bits only grow while a slot is linked; cachemgr clears them in a slot that nobody names.
+ *  H8 What is valid only grows while a slot is linked or named; in one that is neither cachemgr
+ *     may begin again with nothing.
+ *  H9 The head says where that is written: SLOT_F_WHOLE, all is valid, and nobody looks at the map; else
+ *     SLOT_F_MAP, what the map says; else nothing is.  cachemgr clears the map before it sets MAP, sets
+ *     one of the two before a slot becomes LIVE, and takes neither away before H8 allows it.
+ *
+ * WHOLE is cachemgr's to set: in one store after a download, or when it finds all bits set.  The writer that
+ * sets the last of them need not know, and until cachemgr has looked, which may be never, the map says the
+ * same.  A writer that was told WHOLE is told so for as long as it names the slot, so it leaves the map alone.
+ * Flags and state are one store: whoever dies between two leaves a map that says less than is there (H6), or
+ * one that nobody looks at.  Memory is what was touched, and the map of a slot that came whole never is.
  */
 #ifndef S3B_IPC_SLOT_TABLE_H
 #define S3B_IPC_SLOT_TABLE_H
@@ -42,13 +52,21 @@ enum {
 	SLOT_F_MARK = 1 << 1,  /* read-ahead mark: tell cachemgr when you hit it */
 	SLOT_F_ZBASE = 1 << 2, /* what is not valid reads as zero */
 	SLOT_F_GONE = 1 << 3,  /* given up or trimmed: its bytes are nobody's */
+	SLOT_F_MAP = 1 << 4,   /* the valid map counts (H9) */
+	SLOT_F_WHOLE = 1 << 5, /* all of it is valid (H9) */
 };
 /*
  * Bit of table_gen: a new cachemgr is relinking every slot.  "Not found" then says nothing.
  */
 #define TABLE_REBUILDING 0x80000000u
 
-struct ipc_slot {	       /* one cache line; transient */
+/*
+ * Two in a cache line, and none in two.  The neighbour's line moves when the frontend writes to this one (wseq)
+ * or cachemgr freezes it; `touch` changes a few times a second at most.  Slots are handed out in order, so the
+ * neighbour is mostly the next block of a stream, and in the hands of the same thread; and what moved the line
+ * most, a bit of the map for each sub-block written, lies elsewhere.
+ */
+struct ipc_slot {	       /* transient */
 	_Atomic uint64_t head; /* cachemgr: block:32 gen:16 flags:8 state:8 */
 	_Atomic uint32_t wseq; /* frontend: grows with every write begun */
 	_Atomic uint32_t cseq; /* cachemgr: wseq that the bucket holds; equal = clean */
@@ -58,10 +76,9 @@ struct ipc_slot {	       /* one cache line; transient */
 	_Atomic uint8_t seen;  /* cachemgr: value of touch that eviction has used up */
 	uint8_t queue;	       /* cachemgr: which eviction queue */
 	_Atomic uint8_t when;  /* frontend: time of the last of them, in eighths of a second */
-	/* frontend after its copy, cachemgr after a fill: fetch_or only, neither can undo the other */
-	_Atomic uint64_t valid[IPC_SUB_MAX / 64];
 };
-_Static_assert(sizeof(struct ipc_slot) == IPC_LINE, "one line");
+_Static_assert(sizeof(struct ipc_slot) == IPC_LINE / 2, "two in a line");
+_Static_assert(IPC_SUB_MAX / 64 * sizeof(uint64_t) <= IPC_LINE, "a slot's map is in one line");
 
 struct ipc_hazard { /* one line per frontend thread, written by that thread alone */
 	_Atomic uint32_t slot[IPC_HAZ_PER_LINE]; /* (slot + 1) | HAZ_WRITE, 0 = empty */
@@ -80,12 +97,15 @@ enum zero_state {
 struct slot_table { /* private view */
 	const struct shm *shm;
 	struct ipc_slot *slot;
+	/* frontend after its copy, cachemgr after a fill: fetch_or only, neither can undo the other */
+	_Atomic uint64_t *map; /* map_words per slot */
 	_Atomic uint32_t *bucket;
 	_Atomic uint32_t *gen; /* table_gen, H7 */
 	struct ipc_hazard *hazard;
 	_Atomic uint64_t *zero;
 	_Atomic uint64_t *surveyed; /* state->survey_next */
 	uint32_t bucket_mask;
+	uint32_t nsub, map_words;
 };
 
 void slot_table_attach(struct slot_table *, const struct shm *);
@@ -156,15 +176,19 @@ zero_reads_zero(enum zero_state z)
 
 /* ---- valid map -------------------------------------------------------------------------- */
 /* Sub-blocks first..last, inclusive. */
-bool slot_valid_all(const struct ipc_slot *, uint32_t first, uint32_t last);
-bool slot_valid_any(const struct ipc_slot *, uint32_t first, uint32_t last);
-void slot_valid_set(struct ipc_slot *, uint32_t first, uint32_t last);
-void slot_valid_clear(struct ipc_slot *);
+bool slot_valid_all(const struct slot_table *, uint32_t slot, uint32_t first, uint32_t last);
+bool slot_valid_any(const struct slot_table *, uint32_t slot, uint32_t first, uint32_t last);
 static inline bool
-slot_valid_test(const struct ipc_slot *s, uint32_t sub)
+slot_valid_test(const struct slot_table *t, uint32_t slot, uint32_t sub)
 {
-	return (atomic_load_explicit(&s->valid[sub >> 6], memory_order_acquire) >> (sub & 63) & 1);
+	return (slot_valid_all(t, slot, sub, sub));
 }
+/* A bit for each sub-block, wherever it is written. */
+void slot_valid_read(const struct slot_table *, uint32_t slot, uint64_t ret_map[IPC_SUB_MAX / 64]);
+/* By a writer in a LIVE slot, or by cachemgr; MAP or WHOLE is set. */
+void slot_valid_set(const struct slot_table *, uint32_t slot, uint32_t first, uint32_t last);
+/* cachemgr only: before it sets MAP. */
+void slot_valid_clear(const struct slot_table *, uint32_t slot);
 static inline bool
 slot_dirty(const struct ipc_slot *s)
 {

@@ -22,11 +22,10 @@ slot_io_init(struct slot_io *io, const struct shm *shm, int fd, uint32_t slot)
 }
 
 void
-slot_io_sparse(struct slot_io *io, const struct ipc_slot *slot)
+slot_io_sparse(struct slot_io *io, const struct slot_table *t, uint32_t slot)
 {
 	io->sparse = true;
-	for (unsigned i = 0; i < IPC_SUB_MAX / 64; i++)
-		io->valid[i] = atomic_load_explicit(&slot->valid[i], memory_order_acquire);
+	slot_valid_read(t, slot, io->valid);
 }
 
 static bool

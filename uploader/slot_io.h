@@ -17,7 +17,7 @@
 
 #include "ipc/shm.h"
 
-struct ipc_slot;
+struct slot_table;
 
 struct slot_io {
 	int	 fd;
@@ -31,7 +31,7 @@ struct slot_io {
 
 void	slot_io_init(struct slot_io *, const struct shm *, int fd, uint32_t slot);
 /* From now on sub-blocks that are not valid in `slot` read as zeros. */
-void	slot_io_sparse(struct slot_io *, const struct ipc_slot *slot);
+void	slot_io_sparse(struct slot_io *, const struct slot_table *, uint32_t slot);
 
 int	slot_io_read(const struct slot_io *, uint64_t off, void *buf, size_t len);
 int	slot_io_write(const struct slot_io *, uint64_t off, const void *buf, size_t len);

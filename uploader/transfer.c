@@ -376,7 +376,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 	}
 	priority_puts(up, 1);
 	if ((m->flags & IPC_F_ZBASE) != 0)
-		slot_io_sparse(&t->op.io, &up->slots.slot[m->slot]);
+		slot_io_sparse(&t->op.io, &up->slots, m->slot);
 	t->payload.io = t->op.io;
 	t->payload.block = t->op.block;
 	t->payload.codec = up->codec;

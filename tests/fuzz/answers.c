@@ -80,7 +80,7 @@ any_slot(struct input *in)
 		atomic_store(&s->next, (uint32_t)raw(in, 1));
 		break;
 	case 1:
-		atomic_store(&s->valid[0], raw(in, 8));
+		atomic_store(&f.v.table.map[how % NSLOT * f.v.table.map_words], raw(in, 8));
 		break;
 	case 2:
 		atomic_store(&f.v.table.bucket[b & f.v.table.bucket_mask], (uint32_t)raw(in, 1));

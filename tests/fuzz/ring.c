@@ -105,7 +105,8 @@ push_to(enum shm_area area, const struct ipc_msg *m)
 static void
 frontend_field(struct input *in)
 {
-	struct ipc_slot *s = &tab.slot[byte(in) % SLOTS];
+	uint32_t slot = byte(in) % SLOTS;
+	struct ipc_slot *s = &tab.slot[slot];
 	uint8_t b = byte(in);
 
 	switch (b & 7) {
@@ -113,7 +114,7 @@ frontend_field(struct input *in)
 		atomic_fetch_add(&s->wseq, 1);
 		break;
 	case 1:
-		atomic_fetch_or(&s->valid[0], byte(in));
+		atomic_fetch_or(&tab.map[slot * tab.map_words], byte(in));
 		break;
 	case 2:
 		atomic_store(&s->touch, byte(in));

@@ -310,7 +310,7 @@ image_read(uint32_t block, uint32_t sub, uint8_t out[SUB])
 		if (slot == IPC_NO_SLOT) {
 			if (sure && zero_reads_zero(zero_get(&tab, block)))
 				return (0);
-		} else if (slot_valid_test(&tab.slot[slot], sub)) {
+		} else if (slot_valid_test(&tab, slot, sub)) {
 			return (pread(cache_fd, out, SUB,
 				    (off_t)(shm_slot_off(&shm, slot) + sub * SUB)) == SUB
 				    ? 0

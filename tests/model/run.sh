@@ -28,7 +28,7 @@ result() { # result STATUS sentence
 	fi
 }
 
-for model in bell slots; do
+for model in bell slots valid; do
 	check $model ''
 	[ "$errors" = 0 ] && ! grep -q 'max search depth too small' pan.log
 	result $? "$model: holds in all schedules ($states states)"

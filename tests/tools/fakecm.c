@@ -18,7 +18,7 @@
  *	  -e N		the Nth READ fails with EIO, once
  *
  * Blocks that leave the cache go to a "bucket" in memory and come back from there.  It is
- * synchronous where the real one is not, but follows the same rules (H1 to H8), and checks what it
+ * synchronous where the real one is not, but follows the same rules (H1 to H9), and checks what it
  * is told: a slot that was found dirty without an announcement, or a wait for a hazard that nobody
  * rang the end of, is counted and printed at the end.  TERM ends it: unmount, exit 0 if all was well.
  */
@@ -230,11 +230,11 @@ link_slot(uint32_t slot, uint32_t block, uint8_t flags, uint8_t st)
 	_Atomic uint32_t *b = &tab.bucket[slot_table_hash(&tab, block)];
 	uint16_t gen = (uint16_t)(head_gen(atomic_load(&s->head)) + 1);
 
-	slot_valid_clear(s);
+	slot_valid_clear(&tab, slot);
 	atomic_store(&s->cseq, atomic_load(&s->wseq));
 	atomic_fetch_add(tab.gen, 1); /* H7 */
 	atomic_store(&s->next, atomic_load(b));
-	atomic_store(&s->head, slot_head(block, gen, flags, st));
+	atomic_store(&s->head, slot_head(block, gen, flags | SLOT_F_MAP, st));
 	atomic_store(b, slot + 1);
 	cur[block] = slot;
 	owner[slot] = block;
@@ -247,7 +247,7 @@ unlink_slot(uint32_t slot)
 	uint32_t block = owner[slot];
 	_Atomic uint32_t *at = &tab.bucket[slot_table_hash(&tab, block)];
 
-	set_head(slot, SLOT_F_WANT, SLOT_OLD);
+	set_head(slot, flags_of(slot) | SLOT_F_WANT, SLOT_OLD); /* with MAP and WHOLE, H8 */
 	atomic_fetch_add(tab.gen, 1);
 	while (atomic_load(at) != slot + 1)
 		at = &tab.slot[atomic_load(at) - 1].next;
@@ -281,7 +281,7 @@ upload(uint32_t slot)
 	if (!told[slot] && kills == 0)
 		unannounced++;
 	for (uint32_t i = 0; i < shm.nsub; i++) {
-		if (slot_valid_test(s, i))
+		if (slot_valid_test(&tab, slot, i))
 			MUST(pread(cache_fd, to + i * sub, sub,
 				 (off_t)(shm_slot_off(&shm, slot) + i * sub)) == (ssize_t)sub);
 		else if ((flags_of(slot) & SLOT_F_ZBASE) != 0)
@@ -328,14 +328,20 @@ static void
 fill(uint32_t slot, uint32_t first, uint32_t last)
 {
 	uint32_t sub = shm.geo.sub_size;
+	bool whole = first == 0 && last == shm.nsub - 1 && rnd(2) == 0;
 
 	for (uint32_t i = first; i <= last; i++) {
-		if (slot_valid_test(&tab.slot[slot], i))
+		if (slot_valid_test(&tab, slot, i))
 			continue;
 		MUST(pwrite(cache_fd, bucket + (uint64_t)owner[slot] * opt.bs + i * sub, sub,
 			 (off_t)(shm_slot_off(&shm, slot) + i * sub)) == (ssize_t)sub);
-		slot_valid_set(&tab.slot[slot], i, i);
+		if (!whole)
+			slot_valid_set(&tab, slot, i, i);
 	}
+	/* Without the bits, or because of them; not always. */
+	if (whole || (rnd(2) == 0 && slot_valid_all(&tab, slot, 0, shm.nsub - 1)))
+		set_head(slot, flags_of(slot) | SLOT_F_WHOLE,
+		    head_state(atomic_load(&tab.slot[slot].head)));
 }
 
 /* ---- messages -------------------------------------------------------------------------- */
@@ -359,7 +365,7 @@ do_access(const struct ipc_msg *m)
 		}
 		set_head(slot, flags_of(slot) | (rnd(4) == 0 ? SLOT_F_MARK : 0), SLOT_LIVE);
 	}
-	if ((flags_of(slot) & SLOT_F_ZBASE) == 0 && !slot_valid_all(&tab.slot[slot], first, last)) {
+	if ((flags_of(slot) & SLOT_F_ZBASE) == 0 && !slot_valid_all(&tab, slot, first, last)) {
 		not_frozen(slot);
 		freeze(slot);
 		fill(slot, first, last);

@@ -326,6 +326,14 @@ world_open(uint64_t seed)
 	attach_all();
 }
 
+static void
+sim_close(void)
+{
+	conf_free(env.conf);
+	shm_detach(&shm);
+	close(cache_fd);
+}
+
 /* Let everything come to rest: all operations end, all is in the bucket. */
 /* Failed transfers pause for a second, promises hold for one; the test does not wait. */
 static void

@@ -41,7 +41,7 @@ put_object(const struct ipc_msg *m, unsigned i, struct ipc_msg *reply)
 	if (memcmp(now, frozen[i], BSIZE) != 0)
 		complain("frozen slot changed", (uint32_t)m->block, 0, 0, 0);
 	for (uint32_t sub = 0; sub < NSUB; sub++)
-		if (!slot_valid_test(&tab.slot[m->slot], sub)) {
+		if (!slot_valid_test(&tab, m->slot, sub)) {
 			if ((m->flags & IPC_F_ZBASE) == 0)
 				complain(
 				    "upload of an incomplete block", (uint32_t)m->block, sub, 0, 0);

@@ -33,7 +33,7 @@ read_step(struct op *o)
 		h = hazard_take(&tab, line, 0, slot, o->block, false);
 		if (h == 0)
 			return; /* look again */
-		if (slot_valid_test(&tab.slot[slot], o->sub)) {
+		if (slot_valid_test(&tab, slot, o->sub)) {
 			got = value_at(slot, o->sub);
 		} else if ((head_flags(h) & SLOT_F_ZBASE) == 0) {
 			(void)hazard_drop(&tab, line, 0, slot);
@@ -113,7 +113,7 @@ write_step(struct op *o)
 		o->step = STEP_VALID;
 		return;
 	case STEP_VALID:
-		slot_valid_set(s, o->sub, o->sub);
+		slot_valid_set(&tab, o->slot, o->sub, o->sub);
 		o->step = STEP_NOTE;
 		return;
 	case STEP_NOTE:

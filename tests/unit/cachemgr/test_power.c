@@ -73,7 +73,7 @@ lose_requests(void)
 				exists[held[i].block + k] = false;
 		} else if (held[i].type == IPC_PUT) {
 			for (uint32_t sub = 0; sub < NSUB; sub++)
-				if (!slot_valid_test(&tab.slot[held[i].slot], sub))
+				if (!slot_valid_test(&tab, held[i].slot, sub))
 					memset(frozen[i] + sub * SUB, 0, SUB);
 			memcpy(bucket[held[i].block], frozen[i], BSIZE);
 			version[held[i].block] = ++versions;
@@ -203,7 +203,7 @@ check_kept(unsigned cut, bool stop_well)
 		kept++;
 		(void)!pread(cache_fd, bytes, BSIZE, (off_t)shm_slot_off(&shm, bop->cur));
 		for (uint32_t s = 0; s < NSUB; s++) {
-			if (!slot_valid_test(&tab.slot[bop->cur], s))
+			if (!slot_valid_test(&tab, bop->cur, s))
 				memset(bytes + s * SUB, 0, SUB);
 			if (memcmp(bytes + s * SUB, bucket[b] + s * SUB, SUB) != 0)
 				complain("kept block is not the bucket's", b, s, cut, 0);

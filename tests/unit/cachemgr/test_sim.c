@@ -23,14 +23,6 @@ kill_one(void)
 }
 
 static void
-world_close(void)
-{
-	conf_free(env.conf);
-	shm_detach(&shm);
-	close(cache_fd);
-}
-
-static void
 run(uint64_t seed, uint32_t steps, bool deaths)
 {
 	wrong = 0;
@@ -57,7 +49,7 @@ run(uint64_t seed, uint32_t steps, bool deaths)
 	is_int(wrong, 0, "seed %llu: every read, upload and object as the model says%s",
 	    (unsigned long long)seed, deaths ? ", with deaths" : "");
 	ok(cm->nbops == 0, "seed %llu: no block operation is left over", (unsigned long long)seed);
-	world_close();
+	sim_close();
 }
 
 static unsigned
@@ -91,7 +83,7 @@ crowd(void)
 	let_time_pass();
 	(void)cachemgr_turn(cm);
 	is_int(n + answers(), SLOTS, "who was let in and does not write, holds nobody up for long");
-	world_close();
+	sim_close();
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * fixture.h -- a frontend's volume without processes: a segment, a cache in memory, a channel whose
- * other end the test reads itself.  Plays cachemgr's part as far as rules H1 to H8 need it.
+ * other end the test reads itself.  Plays cachemgr's part as far as rules H1 to H9 need it.
  */
 #ifndef S3B_TESTS_FRONTEND_FIXTURE_H
 #define S3B_TESTS_FRONTEND_FIXTURE_H
@@ -88,6 +88,8 @@ fixture_link(struct fixture *f, uint32_t slot, uint32_t block, uint8_t flags, ui
 	_Atomic uint32_t *b = &t->bucket[slot_table_hash(t, block)];
 	uint16_t gen = (uint16_t)(head_gen(atomic_load(&t->slot[slot].head)) + 1);
 
+	if ((flags & SLOT_F_WHOLE) == 0)
+		flags |= SLOT_F_MAP;
 	atomic_fetch_add(t->gen, 1);
 	atomic_store(&t->slot[slot].next, atomic_load(b));
 	atomic_store(&t->slot[slot].head, slot_head(block, gen, flags, state));
@@ -99,6 +101,7 @@ fixture_head(struct fixture *f, uint32_t slot, uint8_t flags, uint8_t state)
 {
 	uint64_t h = atomic_load(&f->v.table.slot[slot].head);
 
+	flags |= head_flags(h) & (SLOT_F_MAP | SLOT_F_WHOLE);
 	atomic_store(&f->v.table.slot[slot].head,
 	    slot_head(head_block(h), head_gen(h), flags, state));
 }

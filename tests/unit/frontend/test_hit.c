@@ -68,7 +68,7 @@ test_read(void)
 	fixture_link(&f, 3, 5, 0, SLOT_LIVE);
 	is_int(read_at(5, 0, SUB), MISS, "a slot without a valid part: ask, whatever the map says");
 	fixture_poke(&f, 3, SUB, 'x', SUB);
-	slot_valid_set(&f.v.table.slot[3], 1, 1);
+	slot_valid_set(&f.v.table, 3, 1, 1);
 	is_int(read_at(5, SUB + 7, 100), HIT, "a valid part: hit");
 	ok(l.niov == 1 && l.iov[0].iov_len == 100 && *(char *)l.iov[0].iov_base == 'x',
 	    "straight from the cache");
@@ -100,7 +100,7 @@ test_read_parts(void)
 	fixture_link(&f, 0, 9, SLOT_F_ZBASE, SLOT_LIVE);
 	fixture_poke(&f, 0, 0, 'g', BS); /* garbage, where nothing is valid */
 	for (uint32_t i = 2; i < 16; i += 5)
-		slot_valid_set(&f.v.table.slot[0], i, i);
+		slot_valid_set(&f.v.table, 0, i, i);
 	is_int(hit_copy(&l, &sp, out), HIT, "a slot on zeros, partly valid: hit");
 	ok(l.held == 0 && l.niov == 0 && !hazard_named(&f.v.table, 0, false), "and let go");
 	{
@@ -115,7 +115,7 @@ test_read_parts(void)
 	}
 	for (uint32_t s = 1; s < 20; s++) {
 		fixture_link(&f, s, 100 + s, 0, SLOT_LIVE);
-		slot_valid_set(&f.v.table.slot[s], 0, 15);
+		slot_valid_set(&f.v.table, s, 0, 15);
 	}
 	for (uint32_t s = 1; s <= IPC_HAZ_PER_LINE; s++)
 		if (read_at(100 + s, 0, 512) != HIT)
@@ -134,7 +134,7 @@ test_marks(void)
 	set_up();
 	s = &f.v.table.slot[4];
 	fixture_link(&f, 4, 44, SLOT_F_MARK, SLOT_LIVE);
-	slot_valid_set(s, 0, 15);
+	slot_valid_set(&f.v.table, 4, 0, 15);
 	for (unsigned i = 0; i < 10; i++) {
 		(void)read_at(44, 0, 512);
 		lane_release(&l);
@@ -172,7 +172,8 @@ test_write(void)
 	is_int(write_at(7, 0, 512, false), MISS, "part of a part that is not valid: ask");
 	is_int(atomic_load(&s->wseq), 0, "and nothing was changed");
 	is_int(write_at(7, SUB, 2 * SUB, false), HIT, "whole parts that are not valid: hit");
-	ok(slot_valid_all(s, 1, 2) && !slot_valid_any(s, 3, 15) && !slot_valid_test(s, 0),
+	ok(slot_valid_all(&f.v.table, 1, 1, 2) && !slot_valid_any(&f.v.table, 1, 3, 15) &&
+		!slot_valid_test(&f.v.table, 1, 0),
 	    "these have become valid, no others");
 	is_int(fixture_count(&f, 1, SUB, 'w', 2 * SUB), 2 * SUB, "and hold the bytes");
 	ok(slot_dirty(s) && ipc_ring_pop(&f.in, &m) == 0 && m.type == IPC_DIRTY && m.slot == 1 &&
@@ -195,6 +196,29 @@ test_write(void)
 	fixture_close(&f);
 }
 
+/* All of it is valid, and the map does not say so. */
+static void
+test_whole(void)
+{
+	struct slot_table *t = &f.v.table;
+
+	set_up();
+	memset(buf, 'w', sizeof(buf));
+	fixture_link(&f, 6, 66, SLOT_F_WHOLE, SLOT_LIVE);
+	fixture_poke(&f, 6, 0, 'x', BS);
+	is_int(read_at(66, 0, BS), HIT, "a whole slot: hit");
+	ok(l.niov == 1 && l.iov[0].iov_len == BS, "in one piece");
+	lane_release(&l);
+	is_int(write_at(66, SUB + 1, 3, false), HIT, "part of a part: hit");
+	is_int(fixture_count(&f, 6, 0, 'x', BS), BS - 3, "around it nothing was changed");
+	is_int(write_at(66, 0, BS, false), HIT, "all of it: hit");
+	is_int(atomic_load(&t->map[6 * t->map_words]), 0, "the map was left alone");
+	fixture_head(&f, 6, 0, SLOT_FROZEN);
+	is_int(read_at(66, 5, 5), HIT, "frozen: hit");
+	lane_release(&l);
+	fixture_close(&f);
+}
+
 static void
 test_fill(void)
 {
@@ -207,7 +231,8 @@ test_fill(void)
 	fixture_link(&f, 2, 8, SLOT_F_ZBASE, SLOT_LIVE);
 	fixture_poke(&f, 2, 0, 'g', BS);
 	is_int(hit_write(&l, &sp, buf, false), HIT, "part of a part, on zeros: hit");
-	ok(slot_valid_all(s, 0, 1) && !slot_valid_any(s, 2, 15), "whole parts are valid now");
+	ok(slot_valid_all(&f.v.table, 2, 0, 1) && !slot_valid_any(&f.v.table, 2, 2, 15),
+	    "whole parts are valid now");
 	ok(fixture_count(&f, 2, 0, 0, 100) == 100 && fixture_count(&f, 2, 100, 'w', 8000) == 8000 &&
 		fixture_count(&f, 2, 8100, 0, 92) == 92,
 	    "zeros, the bytes, zeros");
@@ -216,7 +241,7 @@ test_fill(void)
 	is_int(fixture_count(&f, 2, 0, 0, 8192), 8192, "are zeros");
 	is_int(atomic_load(&s->wseq), 2, "and a write");
 	is_int(hit_write(&l, &zeros, NULL, false), HIT, "zeros where nothing is valid");
-	ok(atomic_load(&s->wseq) == 2 && !slot_valid_any(s, 3, 10), "cost nothing");
+	ok(atomic_load(&s->wseq) == 2 && !slot_valid_any(&f.v.table, 2, 3, 10), "cost nothing");
 	fixture_close(&f);
 }
 
@@ -233,7 +258,8 @@ test_broken_cache(void)
 	good_fd = f.v.cache_fd;
 	f.v.cache_fd = open("/dev/full", O_WRONLY);
 	is_int(write_at(7, 0, SUB, false), -ENOSPC, "a full disk under the cache is an error");
-	ok(slot_dirty(s) && !slot_valid_any(s, 0, 15), "the slot is dirty, no part of it valid");
+	ok(slot_dirty(s) && !slot_valid_any(&f.v.table, 1, 0, 15),
+	    "the slot is dirty, no part of it valid");
 	is_int(next_type(), IPC_DIRTY, "and cachemgr knows");
 	ok(!hazard_named(&f.v.table, 1, false), "the slot is let go");
 	close(f.v.cache_fd);
@@ -286,7 +312,7 @@ test_fill_race(void)
 			abort();
 	for (unsigned n = 0; n < ROUNDS; n++) {
 		fixture_poke(&f, 2, 0, 'g', BS);
-		slot_valid_clear(&f.v.table.slot[2]);
+		slot_valid_clear(&f.v.table, 2);
 		(void)pthread_barrier_wait(&bar);
 		(void)pthread_barrier_wait(&bar);
 		for (uint32_t at = 0; at < BS; at += SUB)
@@ -314,7 +340,7 @@ test_seek(void)
 	ok(volume_seek(&f.v, 0, SEEK_DATA, &to) == 0 && to == 3 * BS, "the unknown is data");
 	fixture_link(&f, 0, 1, SLOT_F_ZBASE, SLOT_LIVE);
 	ok(volume_seek(&f.v, 0, SEEK_DATA, &to) == 0 && to == 3 * BS, "a slot of zeros is a hole");
-	slot_valid_set(&f.v.table.slot[0], 4, 4);
+	slot_valid_set(&f.v.table, 0, 4, 4);
 	ok(volume_seek(&f.v, 0, SEEK_DATA, &to) == 0 && to == BS, "with a valid part it is not");
 	ok(volume_seek(&f.v, BS + 9, SEEK_DATA, &to) == 0 && to == BS + 9, "within data: stays");
 	ok(volume_seek(&f.v, BS, SEEK_HOLE, &to) == 0 && to == 2 * BS, "the hole behind it");
@@ -329,6 +355,7 @@ main(void)
 	test_read_parts();
 	test_marks();
 	test_write();
+	test_whole();
 	test_fill();
 	test_broken_cache();
 	test_fill_race();

@@ -33,7 +33,7 @@ static const struct {
     F(proc_slot, epoch), F(proc_slot, run), F(proc_slot, beat_us), F(proc_slot, buried_by),
     F(proc_slot, words), F(ipc_slot, head), F(ipc_slot, wseq), F(ipc_slot, cseq), F(ipc_slot, next),
     F(ipc_slot, qnext), F(ipc_slot, touch), F(ipc_slot, seen), F(ipc_slot, queue),
-    F(ipc_slot, when), F(ipc_slot, valid), F(ipc_write_log, tail), F(ipc_write_log, lost),
+    F(ipc_slot, when), F(ipc_write_log, tail), F(ipc_write_log, lost),
     F(ipc_write_log, head), F(ipc_write_log, note), F(ipc_state, disk_state), F(ipc_state, write_rate),
     F(ipc_state, token_until), F(ipc_state, fenced), F(ipc_state, dirty_full),
     F(ipc_state, write_through), F(ipc_state, notes_lost), F(ipc_state, used_slots), F(ipc_state, acked_seq),
@@ -81,7 +81,7 @@ test_areas(void)
 {
 	static const char *const names[] = {"PROCS", "BELLS", "STATE", "COUNTERS", "HAZARDS",
 	    "RING_FE_CM", "RING_CM_FE", "RING_SUP_CM", "RING_CM_SUP", "RINGS_CM_UP", "RINGS_UP_CM",
-	    "FUSE_INIT", "BUCKETS", "SLOTS", "ZEROMAP", "POOL", "SERVING", "WRITE_LOG"};
+	    "FUSE_INIT", "BUCKETS", "SLOTS", "VALID", "ZEROMAP", "POOL", "SERVING", "WRITE_LOG"};
 	struct shm_geometry g;
 	struct shm s;
 	char row[160];

@@ -26,7 +26,7 @@ test_plan(void)
 	is_int(shm_plan(&g, 1000, 512, 100, 2, 64), 0, "the smallest block");
 	is_int(g.sub_size, 512, "is one sub-block");
 	is_int(shm_plan(&g, 1000, 1 << 30, 100, 2, 64), 0, "the largest block");
-	is_int(g.block_size / g.sub_size, IPC_SUB_MAX, "has as many as fit in a slot's line");
+	is_int(g.block_size / g.sub_size, IPC_SUB_MAX, "has as many as a slot's map has bits");
 	is_int(shm_plan(&g, UINT32_MAX, 4096, 100, 2, 64), 0, "the most blocks");
 	is_int(shm_plan(&g, 1000, 4096, 100, 2, 4096), 0, "the most transfers");
 	ok(g.ring_msgs >= 2 * 4096, "fit twice into a ring");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_slot_table.c -- lookup while the table changes, valid and zero maps against plain arrays,
+ * test_slot_table.c -- lookup while the table changes, the zero map against a plain array,
  * and the two things hazards are for: a frozen slot does not change, a reused one is not looked at.
  *
- * This file plays cachemgr's part with the shortest code that follows rules H1 to H8.
+ * This file plays cachemgr's part with the shortest code that follows rules H1 to H9.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -168,47 +168,7 @@ test_find_concurrent(void)
 	shm_detach(&shm);
 }
 
-/* ---- maps ------------------------------------------------------------------------------ */
-static void
-test_valid(void)
-{
-	static bool model[IPC_SUB_MAX];
-	struct ipc_slot *s;
-	int good = 1;
-
-	set_up();
-	s = &t.slot[3];
-	srandom(1);
-	for (unsigned n = 0; n < 20000 && good; n++) {
-		uint32_t a = (uint32_t)random() % IPC_SUB_MAX, b = (uint32_t)random() % IPC_SUB_MAX;
-		bool all = true, any = false;
-
-		if (a > b) {
-			uint32_t c = a;
-
-			a = b;
-			b = c;
-		}
-		if (n % 50 == 0) {
-			slot_valid_clear(s);
-			memset(model, 0, sizeof(model));
-		}
-		if (n % 3 == 0) {
-			b = a + (b - a) / 8;
-			slot_valid_set(s, a, b);
-			memset(model + a, 1, b - a + 1);
-		}
-		for (uint32_t i = a; i <= b; i++) {
-			all &= model[i];
-			any |= model[i];
-		}
-		good &= slot_valid_all(s, a, b) == all && slot_valid_any(s, a, b) == any &&
-			slot_valid_test(s, a) == model[a];
-	}
-	ok(good, "valid map: set, clear, all, any, test agree with an array");
-	shm_detach(&shm);
-}
-
+/* ---- the known-zero map ----------------------------------------------------------------- */
 static void
 test_zero(void)
 {
@@ -479,7 +439,6 @@ main(void)
 {
 	test_find();
 	test_find_concurrent();
-	test_valid();
 	test_zero();
 	test_hazard_rules();
 	test_duel();

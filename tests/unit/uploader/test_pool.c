@@ -90,8 +90,10 @@ zeros(void)
 
 	/* Two of the sub-blocks are valid, the others hold old bytes that must not be seen. */
 	pool_fill(&pool, 3, 9, 1);
-	slot_valid_set(&pool.slots.slot[3], 2, 2);
-	slot_valid_set(&pool.slots.slot[3], 15, 15);
+	atomic_store(
+	    &pool.slots.slot[3].head, slot_head(9, 1, SLOT_F_ZBASE | SLOT_F_MAP, SLOT_FROZEN));
+	slot_valid_set(&pool.slots, 3, 2, 2);
+	slot_valid_set(&pool.slots, 3, 15, 15);
 	is_int(put(9, 3, IPC_F_ZBASE | IPC_F_ABSENT), 0, "PUT with holes");
 	is_int(get(9, 4, 0, BLOCK), 0, "and back");
 	ok(pool_holds(&pool, 4, 9, 1, 8192, 4096) && pool_holds(&pool, 4, 9, 1, 61440, 4096),
