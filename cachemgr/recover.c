@@ -85,8 +85,9 @@ note_payload(struct recovery *r, const struct journal_rec *rec)
 }
 
 /*
- * Into the slots that are dirty still: of what was freed the bucket has newer, and another block may lie
- * there.  Then it must be durable, before a later batch makes it not count.
+ * Into the slots that are dirty still: of what was freed the bucket has newer, and what lies there now may be
+ * a clean block, which would not fit its checksum any more.  Then it must be durable, before a later batch
+ * makes it not count.
  */
 static int
 replay(struct recovery *r)
@@ -99,7 +100,7 @@ replay(struct recovery *r)
 		const struct payload *p = &r->payload[i];
 		const struct found *f = &r->found[p->slot];
 
-		if ((!f->dirty || r->first + i < f->since) && !INJECT_FAIL("mutate.d2-data-of-the-freed"))
+		if (!f->dirty || r->first + i < f->since)
 			continue;
 		error = pwrite_full(r->cm->cache_fd, p->bytes, p->len,
 		    (off_t)(shm_slot_off(shm, p->slot) + p->off));

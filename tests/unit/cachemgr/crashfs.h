@@ -41,6 +41,7 @@ static struct {
 	uint8_t *image;
 	size_t image_len;
 	bool lie; /* mutation: fdatasync does nothing */
+	bool forgets_all; /* at the cut, and not by a coin */
 	bool no_direct; /* the file system has no O_DIRECT */
 } crash = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -103,7 +104,7 @@ crash_cut(int fd)
 	    pread(fd, crash.image, crash.image_len, 0) != (ssize_t)crash.image_len)
 		abort();
 	for (size_t i = 0; i < crash.nold; i++)
-		if (crash_rnd() % 4 >= bias)
+		if (crash.forgets_all || crash_rnd() % 4 >= bias)
 			memcpy(crash.image + crash.old[i].sector * CRASH_SECTOR, crash.old[i].bytes,
 			    CRASH_SECTOR);
 }

@@ -70,6 +70,7 @@ static uint64_t next_req;
 static unsigned wrong;
 static bool sim_holds_puts;	   /* the bucket takes nothing, and answers everything else */
 static bool sim_faults = true;	   /* requests fail now and then */
+static bool sim_loses_notes;	   /* every ring of notes is full */
 static bool sim_silent;		   /* where a peer lies on purpose, that is no news */
 static struct conf *sim_conf;	   /* for all worlds; NULL: each has its own */
 static const char *sim_cache_file; /* "blockCacheFile=...", NULL: a memory cache */

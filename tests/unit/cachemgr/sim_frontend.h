@@ -81,7 +81,7 @@ note_write(const struct op *o)
 	    (struct ipc_write_log *)shm_area(&shm, SHM_WRITE_LOG) + (o - op);
 	struct ipc_wrote w = {o->slot, o->gen, o->sub * SUB, SUB};
 
-	if (rnd(20) == 0)
+	if (sim_loses_notes || rnd(20) == 0)
 		atomic_fetch_add(&l->lost, 1);
 	else
 		write_log_add(l, &w);

@@ -229,20 +229,52 @@ start_over(void)
 }
 
 static void
+new_world(uint64_t seed)
+{
+	static char file_opt[64];
+
+	(void)unlink(cache_path);
+	(void)snprintf(file_opt, sizeof(file_opt), "blockCacheFile=%s", cache_path);
+	sim_cache_file = file_opt;
+	world_open(seed);
+	start_over();
+}
+
+/* Until the bucket has everything. */
+static void
+come_to_rest(unsigned cut)
+{
+	for (uint32_t n = 0; n < 20000 && (cm->ndirty > 0 || cm->npending > 0 || nheld > 0); n++) {
+		turn();
+		up_take();
+		up_answer();
+		for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
+		     b = TAILQ_NEXT(b, retry))
+			b->retry_us = 0;
+		cm->pend_retry_us = cm->survey_retry_us = 0;
+	}
+	if (cm->ndirty > 0 || cm->npending > 0)
+		complain("does not come to rest", cut, 0, cm->ndirty, 0);
+}
+
+static void
+end_world(void)
+{
+	forget_file();
+	close(cache_fd);
+	shm_detach(&shm);
+	conf_free(env.conf);
+}
+
+static void
 run(uint64_t seed, unsigned cuts, bool expect_wrong)
 {
 	unsigned recovered = 0, kept = 0;
 
 	wrong = 0;
 	for (unsigned cut = 0; cut < cuts && wrong == 0; cut++) {
-		static char file_opt[64];
-
-		(void)unlink(cache_path);
-		(void)snprintf(file_opt, sizeof(file_opt), "blockCacheFile=%s", cache_path);
-		sim_cache_file = file_opt;
 		crash.no_direct = seed % 3 == 0;
-		world_open(seed * 1000 + cut);
-		start_over();
+		new_world(seed * 1000 + cut);
 		crash.rng = seed * 7919 + cut;
 		crash.ops = 0;
 		crash.cut_at = 5 + rnd(600);
@@ -256,24 +288,10 @@ run(uint64_t seed, unsigned cuts, bool expect_wrong)
 			break;
 		}
 		recovered += cm->ndirty;
-		for (uint32_t n = 0; n < 20000 && (cm->ndirty > 0 || cm->npending > 0 || nheld > 0);
-		     n++) {
-			turn();
-			up_take();
-			up_answer();
-			for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
-			     b = TAILQ_NEXT(b, retry))
-				b->retry_us = 0;
-			cm->pend_retry_us = cm->survey_retry_us = 0;
-		}
-		if (cm->ndirty > 0 || cm->npending > 0)
-			complain("does not come to rest", cut, 0, cm->ndirty, 0);
+		come_to_rest(cut);
 		check_bucket(cut);
 		kept += check_kept(cut, cut % 2 == 0);
-		forget_file();
-		close(cache_fd);
-		shm_detach(&shm);
-		conf_free(env.conf);
+		end_world();
 	}
 	if (expect_wrong)
 		ok(wrong > 0, "seed %llu: a disk that ignores fdatasync is found out",
@@ -283,6 +301,102 @@ run(uint64_t seed, unsigned cuts, bool expect_wrong)
 		    "seed %llu: %u power cuts, each sector old or new (%u dirty blocks recovered, "
 		    "%u clean ones kept)",
 		    (unsigned long long)seed, cuts, recovered, kept);
+	(void)unlink(cache_path);
+}
+
+/* ---- a mark that was taken too early -------------------------------------------------------- */
+
+static void
+begin(struct op *o, enum op_kind kind, uint32_t block, uint32_t sub)
+{
+	o->kind = kind;
+	o->step = STEP_LOOK;
+	o->block = block;
+	o->sub = sub;
+	o->count = 1;
+	if (kind == OP_WRITE) {
+		busy[block]++;
+		o->value = ++serial;
+	}
+}
+
+static void
+until_done(struct op *o)
+{
+	for (unsigned n = 0; n < 1000 && o->kind != OP_NONE; n++) {
+		fe_step(o);
+		turn();
+		up_take();
+		up_answer();
+		fe_replies();
+	}
+	if (o->kind != OP_NONE)
+		complain("does not end", o->block, o->sub, o->kind, OP_NONE);
+}
+
+static void
+flush_by(struct op *o)
+{
+	o->kind = OP_FLUSH;
+	o->step = STEP_WAIT;
+	flushing = true;
+	flush_begins();
+	send_fe(IPC_FLUSH, o, 0, 0, IPC_NO_SLOT);
+	until_done(o);
+}
+
+/*
+ * A write into a clean block loses its note, a commit takes the mark of that, and only then cachemgr hears
+ * that the block is dirty.  The next write has its note.  The record must name both.
+ */
+static void
+lost_note(void)
+{
+	struct op *first = &op[0], *other = &op[1];
+	const uint32_t block = 7;
+
+	wrong = 0;
+	crash.no_direct = false;
+	sim_faults = false;
+	new_world(4242);
+	exists[block] = true;
+	cm->write_delay_us = UINT64_C(3600000000);
+	cm->send_passed = false;
+	for (uint32_t s = 0; s < NSUB; s++) {
+		model_reset(block, s, ++serial);
+		for (uint32_t k = 0; k < SUB; k += 4)
+			memcpy(&bucket[block][s * SUB + k], &serial, 4);
+	}
+	crash.ops = 0;
+	crash.cut_at = UINT64_MAX;
+	crash.cut = false;
+	crash.on = crash.forgets_all = true;
+	begin(first, OP_READ, block, 0);
+	until_done(first);
+	flush_by(other); /* the first commit of all is a sync */
+	begin(first, OP_WRITE, block, 1);
+	while (wrong == 0 && first->step != STEP_NOTE)
+		fe_step(first);
+	sim_loses_notes = true;
+	fe_step(first);
+	sim_loses_notes = false;
+	flush_by(other);
+	fe_step(first); /* DIRTY, and the answer */
+	turn();
+	begin(first, OP_WRITE, block, 2);
+	until_done(first);
+	flush_by(other);
+	crash_cut(cache_fd);
+	power_off();
+	if (!power_on())
+		abort();
+	is_int(cm->ndirty, 1, "a block was written and is recovered");
+	come_to_rest(0);
+	check_bucket(0);
+	is_int(wrong, 0, "with the write whose note was lost, too");
+	crash.forgets_all = false;
+	sim_faults = true;
+	end_world();
 	(void)unlink(cache_path);
 }
 
@@ -298,6 +412,7 @@ main(int argc, char **argv)
 		run(seed, cuts, false);
 		return (tap_done());
 	}
+	lost_note();
 	for (seed = 1; seed <= 10; seed++)
 		run(seed, cuts, false);
 	crash.lie = true;
