@@ -3,7 +3,7 @@
  * codec_zip.c -- see codec_zip.h.
  *
  * What is compressed is of unknown length at first, and a buffer for the worst case, and what zstd works
- * in, are a MiB each.  Taken anew for each block they come from the kernel, page by page, which costs a
+ * in, are a MiB each.  Taken anew for each block they come from the kernel, page by page, which costs
  * half of what zstd itself needs for a block.  So they are kept, for as many threads as there are, and the
  * result is copied into memory of its own size.
  */
