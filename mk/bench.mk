@@ -10,6 +10,7 @@ deps_bench := fio jq gnuplot-nox sqlite3 s3backer
 cflags_bench += $(call pcf,libcurl)
 libs_tool_rawxfer = $(O)/uploader.a $(lib_ipc) $(lib_common) $(call pc,libcurl) -lgcrypt
 $(BIN)/rawxfer: | $(O)/uploader.a
+libs_tool_libspeed = $(call pc,libzstd) -lgcrypt
 
 bench: deps
 	$(Q)mk/install-missing $(deps_bench)

@@ -20,6 +20,7 @@
 #include "common/conf.h"
 #include "uploader/codec_crypt.h"
 #include "uploader/codec_gcm.h"
+#include "uploader/codec_zip.h"
 #include "uploader/s3_sign.h"
 
 #include "uploader/guard.h"
@@ -36,6 +37,7 @@ struct codec {
 	const char *default_encoding; /* borrowed from the configuration */
 	uint32_t compress;	      /* enum conf_compress */
 	int level;
+	struct zip *zip;
 	const char *cipher;  /* on the wire; NULL: none */
 	struct crypt *crypt; /* the ciphers of the old program */
 	struct gcm *gcm;     /* AES-256-GCM, once there is a key */
@@ -112,8 +114,10 @@ codec_open(const struct conf *conf, struct codec **ret_codec, char **ret_error)
 	struct codec *c = calloc(1, sizeof(*c));
 	int error = 0;
 
-	if (c == NULL)
+	if (c == NULL || (c->zip = zip_new()) == NULL) {
+		free(c);
 		return (-ENOMEM);
+	}
 	c->default_encoding = conf->default_content_encoding;
 	if (!conf->store_is_dir) { /* a directory has nowhere to say how a file is coded */
 		c->compress = conf->compress_alg;
@@ -141,6 +145,7 @@ void
 codec_close(struct codec **cp)
 {
 	if (*cp != NULL) {
+		zip_free(&(*cp)->zip);
 		crypt_free(&(*cp)->crypt);
 		gcm_free(&(*cp)->gcm);
 	}
@@ -189,39 +194,10 @@ size_t
 codec_stored_max(const struct codec *c, size_t block_size)
 {
 	(void)c;
-	return (
-	    max_u64(compressBound(block_size), ZSTD_compressBound(block_size)) + 2 * CRYPT_PAD_MAX);
+	return (zip_bound(block_size) + 2 * CRYPT_PAD_MAX);
 }
 
 /* ---- encode ------------------------------------------------------------------------------ */
-static int
-compress_block(const struct codec *c, const uint8_t *in, size_t len, uint8_t *out, size_t room,
-    size_t *ret_len)
-{
-	uLongf n = room;
-	size_t z;
-
-	switch (c->compress) {
-	case CONF_COMPRESS_DEFLATE:
-		if (compress2(out, &n, in, len,
-			c->level == CONF_LEVEL_DEFAULT ? Z_DEFAULT_COMPRESSION : c->level) != Z_OK)
-			return (-ENOMEM);
-		*ret_len = n;
-		return (0);
-	case CONF_COMPRESS_ZSTD:
-		z = ZSTD_compress(out, room, in, len,
-		    c->level == CONF_LEVEL_DEFAULT ? ZSTD_CLEVEL_DEFAULT : c->level);
-		if (ZSTD_isError(z))
-			return (-ENOMEM);
-		*ret_len = z;
-		return (0);
-	default:
-		memcpy(out, in, len);
-		*ret_len = len;
-		return (0);
-	}
-}
-
 static int
 encrypt_block(const struct codec *c, uint32_t block, uint32_t method, struct codec_out *o)
 {
@@ -244,32 +220,32 @@ int
 codec_encode(
     const struct codec *c, uint32_t block, const uint8_t *in, size_t len, struct codec_out *ret_out)
 {
-	size_t room = codec_stored_max(c, len);
-	struct codec_out o = {.data = malloc(room), .encoding = codec_encoding(c)};
+	struct codec_out o = {.encoding = codec_encoding(c)};
 	uint32_t method = c->compress;
-	uint8_t *fit;
-	int error;
-
-	_Static_assert((int)CONF_COMPRESS_DEFLATE == (int)GCM_DEFLATE &&
-			   (int)CONF_COMPRESS_ZSTD == (int)GCM_ZSTD,
-	    "the same numbers");
-	if (o.data == NULL)
-		return (-ENOMEM);
-	error = compress_block(c, in, len, o.data, room - CRYPT_PAD_MAX, &o.len);
 	/*
 	 * What does not shrink is not compressed, except where the old program reads it, which has
 	 * always done so, or where it would be taken for something else (defaultContentEncoding).
 	 */
-	if (error == 0 && o.len >= len && c->cipher == NULL && *codec_default_encoding(c) == '\0') {
-		free(o.data);
-		*ret_out = (struct codec_out){.len = len};
-		return (0);
-	}
-	if (error == 0 && o.len >= len && is_gcm(c)) {
+	bool always = is_gcm(c) ? false : c->cipher != NULL || *codec_default_encoding(c) != '\0';
+	int error = 0;
+
+	_Static_assert((int)CONF_COMPRESS_DEFLATE == (int)GCM_DEFLATE &&
+			   (int)CONF_COMPRESS_ZSTD == (int)GCM_ZSTD,
+	    "the same numbers");
+	if (method != CONF_COMPRESS_NONE)
+		error = zip_compress(c->zip, method, c->level, in, len, always ? SIZE_MAX : len - 1,
+		    CRYPT_PAD_MAX, &o.data, &o.len);
+	if (error == 0 && o.data == NULL) {
+		if (c->cipher == NULL) {
+			*ret_out = (struct codec_out){.len = len};
+			return (0);
+		}
 		method = CONF_COMPRESS_NONE;
 		o.encoding = c->encrypted;
-		memcpy(o.data, in, len);
 		o.len = len;
+		if ((o.data = malloc(len + CRYPT_PAD_MAX)) == NULL)
+			return (-ENOMEM);
+		memcpy(o.data, in, len);
 	}
 	if (error == 0 && c->cipher != NULL)
 		error = encrypt_block(c, block, method, &o);
@@ -277,9 +253,6 @@ codec_encode(
 		free(o.data);
 		return (error);
 	}
-	/* It waits for the network: what it does not need others may have. */
-	if ((fit = realloc(o.data, o.len)) != NULL)
-		o.data = fit;
 	*ret_out = o;
 	return (0);
 }

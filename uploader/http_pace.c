@@ -93,8 +93,9 @@ pace_timer(void *arg)
 
 	while (
 	    (r = TAILQ_FIRST(&p->paused)) != NULL && (wait = bandwidth_wait(p->limit, now)) == 0) {
-		r->granted = p == &p->http->down ? DOWN_PIECE
-						 : min_u64(p->http->buffer, r->body_len - r->sent);
+		r->granted = p == &p->http->down
+				 ? DOWN_PIECE
+				 : min_u64(p->http->up_buffer, r->body_len - r->sent);
 		bandwidth_spend(p->limit, now, (int64_t)r->granted);
 		unpause(r, now);
 	}

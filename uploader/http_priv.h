@@ -40,7 +40,7 @@ struct http {
 	unsigned	    nrunning;
 	CURL		  **idle;
 	unsigned	    nidle;
-	uint64_t	    buffer;
+	uint64_t	    up_buffer, down_buffer; /* libcurl's, of one transfer */
 	struct pacer	    up, down;
 	struct ipc_limit    none;  /* for who has no pool: the store tool */
 	char		   *cacert, *user_agent;

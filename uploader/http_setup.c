@@ -112,10 +112,10 @@ set_method(struct http *h, struct http_request *r, CURL *c)
 		break;
 	}
 	if (r->body_read != NULL)
-		(void)curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)h->buffer);
+		(void)curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, (long)h->up_buffer);
 	/* A reply to an upload is a few lines: the large buffer is for one direction only. */
 	(void)curl_easy_setopt(
-	    c, CURLOPT_BUFFERSIZE, (long)(r->method == HTTP_GET ? h->buffer : BUFFER_MIN));
+	    c, CURLOPT_BUFFERSIZE, (long)(r->method == HTTP_GET ? h->down_buffer : BUFFER_MIN));
 }
 
 static void

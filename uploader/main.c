@@ -107,6 +107,8 @@ uploader_open(struct uploader *up, struct role_env *env, char **ret_error)
 	if (credentials_need_reader(env->conf) &&
 	    (error = cred_reader_start(env->conf, &up->reader)) < 0)
 		return (error);
+	if ((error = slot_cache_open(&up->cache, env->fd[ROLE_FD_CACHE], env->shm)) < 0)
+		return (error);
 	priority_open(up); /* before the threads */
 	if ((error = confine_role_why("uploader", env->conf, &slots, ret_error)) < 0 ||
 	    (error = loop_open(&up->loop)) < 0 || (error = peer_open(up)) < 0 ||

@@ -55,11 +55,14 @@ sum_slot(struct payload *p, unsigned char *piece)
 
 	for (uint64_t off = 0; off < p->io.size && error == 0; off += JOBS_SCRATCH) {
 		size_t n = min_u64(JOBS_SCRATCH, p->io.size - off);
+		const uint8_t *bytes = slot_io_at(&p->io, off, n);
 
-		if ((error = slot_io_read(&p->io, off, piece, n)) < 0)
+		if (bytes == NULL && (error = slot_io_read(&p->io, off, piece, n)) < 0)
 			break;
-		zero = zero && mem_is_zero(piece, n);
-		gcry_md_write(h, piece, n);
+		if (bytes == NULL)
+			bytes = piece;
+		zero = zero && mem_is_zero(bytes, n);
+		gcry_md_write(h, bytes, n);
 	}
 	if (error == 0) {
 		p->zero = zero;
@@ -71,19 +74,34 @@ sum_slot(struct payload *p, unsigned char *piece)
 	return (error);
 }
 
+/* What is sent, if it is not the block: in pieces, so that the second hash finds them near. */
+static void
+sum_stored(struct payload *p, const uint8_t *stored)
+{
+	gcry_md_hd_t h = open_hash(p->want, p->out.data != NULL);
+
+	for (uint64_t off = 0; off < p->len; off += JOBS_SCRATCH)
+		gcry_md_write(h, stored + off, min_u64(JOBS_SCRATCH, p->len - off));
+	p->stored_crc = p->out.data != NULL ? big_endian(gcry_md_read(h, GCRY_MD_CRC32)) : p->crc;
+	take_hashes(p, h);
+	gcry_md_close(h);
+}
+
 /* It is encoded first: the checksum is of the block, the hashes are of what is sent. */
 static int
 sum_encoded(struct payload *p)
 {
-	uint8_t *whole = malloc(p->io.size), crc[4];
-	const uint8_t *stored;
-	gcry_md_hd_t h;
-	int error;
+	uint8_t *copy = NULL, crc[4];
+	const uint8_t *whole = slot_io_at(&p->io, 0, p->io.size);
+	int error = 0;
 
-	if (whole == NULL)
-		return (-ENOMEM);
-	if ((error = slot_io_read(&p->io, 0, whole, p->io.size)) < 0)
-		goto out;
+	if (whole == NULL) {
+		if ((copy = malloc(p->io.size)) == NULL)
+			return (-ENOMEM);
+		if ((error = slot_io_read(&p->io, 0, copy, p->io.size)) < 0)
+			goto out;
+		whole = copy;
+	}
 	p->zero = mem_is_zero(whole, p->io.size);
 	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, whole, p->io.size);
 	p->crc = big_endian(crc);
@@ -92,15 +110,9 @@ sum_encoded(struct payload *p)
 	if ((error = codec_encode(p->codec, p->block, whole, p->io.size, &p->out)) < 0)
 		goto out;
 	p->len = p->out.len;
-	stored = p->out.data != NULL ? p->out.data : whole;
-	gcry_md_hash_buffer(GCRY_MD_CRC32, crc, stored, p->len);
-	p->stored_crc = big_endian(crc);
-	h = open_hash(p->want, false);
-	gcry_md_write(h, stored, p->len);
-	take_hashes(p, h);
-	gcry_md_close(h);
+	sum_stored(p, p->out.data != NULL ? p->out.data : whole);
 out:
-	free(whole);
+	free(copy);
 	return (error);
 }
 

@@ -308,14 +308,13 @@ http_open(struct loop *loop, const struct http_conf *conf, struct counters *coun
 	h->cacert = conf->cacert != NULL ? strdup(conf->cacert) : NULL;
 	h->user_agent = strdup(conf->user_agent);
 	h->idle = calloc(conf->max_transfers, sizeof(h->idle[0]));
-	/*
-	 * A TLS record has 16 KiB: a larger buffer would stay empty.  And what is limited for itself
-	 * goes in small pieces.
-	 */
-	h->buffer = conf->tls || conf->per_upload_bps > 0 || conf->per_download_bps > 0
-			? BUFFER_MIN
-			: clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
-			      BUFFER_MIN, BUFFER_MAX);
+	/* What is limited for itself goes in small pieces. */
+	h->up_buffer = conf->per_upload_bps > 0 || conf->per_download_bps > 0
+			   ? BUFFER_MIN
+			   : clamp_u64(pow2_floor(conf->buffer_budget / conf->max_transfers + 1),
+				 BUFFER_MIN, BUFFER_MAX);
+	/* A TLS record has 16 KiB, and comes alone: a larger buffer would stay empty. */
+	h->down_buffer = conf->tls ? BUFFER_MIN : h->up_buffer;
 	TAILQ_INIT(&h->running);
 	TAILQ_INIT(&h->failed);
 	TAILQ_INIT(&h->slowed);

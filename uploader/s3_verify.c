@@ -144,8 +144,11 @@ sum_run(struct job *j, void *scratch)
 	for (uint64_t off = 0; off < io->size && error == 0; off += JOBS_SCRATCH) {
 		size_t n = min_u64(JOBS_SCRATCH, io->size - off);
 
-		if ((error = slot_io_read(io, off, scratch, n)) == 0)
-			gcry_md_write(h, scratch, n);
+		const uint8_t *bytes = slot_io_at(io, off, n);
+
+		if (bytes == NULL && (error = slot_io_read(io, off, scratch, n)) < 0)
+			break;
+		gcry_md_write(h, bytes != NULL ? bytes : scratch, n);
 	}
 	memcpy(s->md5, gcry_md_read(h, GCRY_MD_MD5), 16);
 	gcry_md_close(h);

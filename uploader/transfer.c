@@ -346,7 +346,6 @@ void
 transfer_begin(struct uploader *up, const struct ipc_msg *m)
 {
 	struct transfer *t = calloc(1, sizeof(*t));
-	int fd = up->env->fd[ROLE_FD_CACHE];
 
 	MUST(t != NULL);
 	work_init(up, &t->w, m);
@@ -357,7 +356,7 @@ transfer_begin(struct uploader *up, const struct ipc_msg *m)
 		check_begin(t);
 		return;
 	}
-	slot_io_init(&t->op.io, up->env->shm, fd, m->slot);
+	slot_io_init(&t->op.io, up->env->shm, &up->cache, m->slot);
 	if (m->type == IPC_GET) {
 		t->op.kind = STORE_GET;
 		t->op.background = (m->flags & IPC_F_READAHEAD) != 0;

@@ -67,6 +67,7 @@ struct uploader {
 	struct cred_reader *reader;
 	struct store	   *store;
 	struct slot_table   slots;
+	struct slot_cache   cache;
 	struct ipc_ring_end from_cm, to_cm;
 	int		    bell_fd;
 	struct work_list    work;

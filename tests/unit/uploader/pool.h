@@ -178,8 +178,10 @@ pool_start(struct pool *p, unsigned n, uint64_t nblocks, uint32_t block_size, ui
 	slot_table_attach(&p->slots, &p->shm);
 	atomic_store(&shm_pool(&p->shm)->up.bps, p->conf->upload_limit_bps);
 	atomic_store(&shm_pool(&p->shm)->down.bps, p->conf->download_limit_bps);
-	p->cache_fd = memfd_create("cache", MFD_CLOEXEC);
-	if (p->cache_fd < 0 || ftruncate(p->cache_fd, (off_t)nslots * block_size) < 0)
+	/* Sealed, as cachemgr's is: a cache in memory. */
+	p->cache_fd = memfd_create("cache", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (p->cache_fd < 0 || ftruncate(p->cache_fd, (off_t)nslots * block_size) < 0 ||
+	    fcntl(p->cache_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		abort();
 	for (unsigned u = 0; u < n; u++) {
 		p->efd[u] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
