@@ -23,8 +23,8 @@
 #include "common/log.h"
 
 /* New bytes up to here travel in the journal, so that one fdatasync is enough. */
-#define PAYLOAD_MAX  (128u << 10)
-#define LIVE_MOST    (4u << 20) /* bytes of DATA that count */
+#define PAYLOAD_MAX (128u << 10)
+#define LIVE_MOST   (4u << 20) /* bytes of DATA that count */
 
 bool
 slot_list_add(struct slot_list *l, uint32_t slot)
@@ -76,7 +76,8 @@ add_data(struct cachemgr *cm, struct commit *c, uint32_t slot, uint32_t off, uin
 /* What a dirty block's next record will say, and the bytes that have to be durable with it. */
 struct change {
 	uint64_t valid[IPC_SUB_MAX / 64]; /* of the record */
-	uint64_t fresh[IPC_SUB_MAX / 64]; /* of those, what the last record did not name: whole sub-blocks */
+	uint64_t fresh[IPC_SUB_MAX /
+		       64]; /* of those, what the last record did not name: whole sub-blocks */
 	uint8_t flags;
 	bool record;
 	uint64_t bytes;
@@ -84,7 +85,8 @@ struct change {
 
 /* Sub-blocks that the notes of this slot touch. */
 static void
-noted_subs(struct cachemgr *cm, const struct commit *c, uint32_t slot, uint64_t map[IPC_SUB_MAX / 64])
+noted_subs(
+    struct cachemgr *cm, const struct commit *c, uint32_t slot, uint64_t map[IPC_SUB_MAX / 64])
 {
 	uint32_t shift = cm->shm->sub_shift;
 
@@ -131,7 +133,8 @@ plan_change(struct cachemgr *cm, struct commit *c, const struct bop *b, struct c
 
 /* The noted bytes outside the fresh sub-blocks: calls `each`, or adds up. */
 static int
-add_written_again(struct cachemgr *cm, struct commit *c, uint32_t slot, struct change *ch, bool count)
+add_written_again(
+    struct cachemgr *cm, struct commit *c, uint32_t slot, struct change *ch, bool count)
 {
 	uint32_t sub = cm->shm->geo.sub_size, shift = cm->shm->sub_shift;
 	int error = 0;
@@ -295,8 +298,7 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 			    (l == 1 && b->on_dirty))
 				continue;
 			slot_valid_read(&cm->tab, b->cur, valid);
-			add_slot_rec(c, b, valid,
-			    head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE);
+			add_slot_rec(c, b, valid, head_flags(cm_head(cm, b->cur)) & SLOT_F_ZBASE);
 		}
 	}
 	if (cm->npending > 0)
@@ -316,8 +318,9 @@ seal(struct commit *c, bool snapshot)
 	/* What DATA says so far is not known to be in the slots: neither synced now nor since. */
 	bool keep = c->live > 0 && !c->settled && !c->job.sync_first;
 	uint32_t crc;
-	int error = journal_seal(&c->job.batch, &c->pos, keep && !INJECT_FAIL("mutate.d1-forget-data"),
-	    c->file.direct_fd >= 0 ? DIRECT_ALIGN : JOURNAL_SECTOR, &crc);
+	int error =
+	    journal_seal(&c->job.batch, &c->pos, keep && !INJECT_FAIL("mutate.d1-forget-data"),
+		c->file.direct_fd >= 0 ? DIRECT_ALIGN : JOURNAL_SECTOR, &crc);
 
 	if (error < 0)
 		return (error);

@@ -385,8 +385,9 @@ open_direct(struct cachefile *cf)
 
 	cf->direct_fd = r < 0 ? -1 : r;
 	if (r < 0)
-		log_info("the cache file cannot be written past the page cache, so each flush syncs "
-			 "all of it: %s",
+		log_info(
+		    "the cache file cannot be written past the page cache, so each flush syncs "
+		    "all of it: %s",
 		    strerror(-r));
 }
 

@@ -16,113 +16,6 @@
 #include "common/log.h"
 #include "common/timeutil.h"
 
-/* ---- a job: whoever runs it does not lead (lead.h) ----------------------------------------- */
-
-/* A batch past the page cache, durable when this returns.  -EINVAL: not on this disk. */
-static int
-write_direct(struct commit *c, struct batch_job *job)
-{
-	job->syncs++;
-	if (INJECT_FAIL("cachemgr.commit.io-error"))
-		return (-EIO);
-	if (INJECT_FAIL("mutate.p4-skip-last-sync"))
-		return (pwrite_full(c->file.fd, job->batch.buf, job->batch.len, (off_t)job->at));
-	return (durable_pwrite(
-	    c->file.direct_fd, job->batch.buf, job->batch.len, (off_t)job->at));
-}
-
-static int
-write_job(struct commit *c, struct batch_job *job)
-{
-	int error;
-
-	if (job->sync_first && !INJECT_FAIL("mutate.d1-skip-data-sync")) {
-		/* D1, D6: bytes before the record that names them. */
-		INJECT("cachemgr.commit.before-data-sync");
-		job->syncs++;
-		if ((error = durable_sync(c->file.fd)) < 0)
-			return (error);
-	}
-	if (job->has_batch)
-		INJECT("cachemgr.commit.before-batch");
-	if (c->file.direct_fd >= 0) {
-		error = job->has_batch ? write_direct(c, job) : 0;
-		if (error != -EINVAL)
-			return (error);
-		log_warn("the cache file cannot be written past the page cache: each flush syncs it");
-		close(c->file.direct_fd);
-		c->file.direct_fd = -1;
-	}
-	if (job->has_batch) {
-		error = pwrite_full(c->file.fd, job->batch.buf, job->batch.len, (off_t)job->at);
-		if (error < 0)
-			return (error);
-	}
-	INJECT("cachemgr.commit.before-sync");
-	job->syncs++;
-	if (INJECT_FAIL("mutate.p4-skip-last-sync"))
-		return (0);
-	error = INJECT_FAIL("cachemgr.commit.io-error") ? -EIO : durable_sync(c->file.fd);
-	INJECT("cachemgr.commit.after-sync");
-	return (error);
-}
-
-/*
- * Flushes are answered from here: on its way through the leader an answer would wait for a second thread to
- * wake up.  Under the lock, or they might be another frontend's by now.
- */
-static void
-answer_flushes(struct cachemgr *cm, struct batch_job *job)
-{
-	atomic_store(&cm->st->local_seq, cm->commit->acked);
-	(void)pthread_mutex_lock(&cm->fe_lock);
-	for (uint32_t i = 0; i < job->nreply; i++)
-		cm_push_fe(cm, job->reply[i], 0);
-	(void)pthread_mutex_unlock(&cm->fe_lock);
-	if (job->nreply > 0)
-		ipc_bell_ring(shm_bell(cm->shm, PROC_FRONTEND), -1);
-}
-
-bool
-commit_take_job(struct cachemgr *cm)
-{
-	bool have = cm->commit != NULL && cm->commit->to_run;
-
-	if (have)
-		cm->commit->to_run = false;
-	return (have);
-}
-
-void
-commit_run(struct cachemgr *cm)
-{
-	struct commit *c = cm->commit;
-	struct batch_job *job = &c->job;
-	uint64_t t0 = now_us();
-
-	job->syncs = 0;
-	job->result = job->void_file ? void_write(cm) : write_job(c, job);
-	job->took_us = now_us() - t0;
-	/* The kernel tells of an error once: should we die of here, the next of us must know. */
-	if (job->result < 0 && !job->void_file && !INJECT_FAIL("mutate.p4-error-unsaid"))
-		atomic_store(&cm->st->cache_broken, 1);
-	if (job->result < 0)
-		INJECT("cachemgr.commit.after-error");
-	if (job->result == 0 && !job->void_file) {
-		answer_flushes(cm, job);
-		job->answered = true;
-	}
-	/*
-	 * Done first, then the look: the leader says that it waits, and looks at `done` again after that.
-	 * Who waits for nothing is left asleep, and takes the rest up when it wakes.
-	 */
-	if (job->result < 0 || job->void_file)
-		atomic_store(&c->awaited, 1);
-	atomic_store(&c->done, 1);
-	if (atomic_load(&c->awaited) != 0)
-		ipc_bell_ring(cm->env->bell, -1);
-}
-
 /* ---- opening ----------------------------------------------------------------------------- */
 
 /* A first snapshot, so that the journal has a beginning. */
@@ -136,7 +29,7 @@ start_journal(struct cachemgr *cm, struct commit *c)
 	c->afresh = true;
 	if ((error = batch_build(cm, c)) < 0)
 		return (error);
-	return (write_job(c, &c->job));
+	return (commit_write(c, &c->job));
 }
 
 /*
@@ -214,101 +107,13 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	return (0);
 }
 
-/* ---- what changed ------------------------------------------------------------------------ */
-
-void
-commit_note_dirty(struct cachemgr *cm, struct bop *b)
-{
-	if (b->on_record)
-		return;
-	b->on_record = 1;
-	TAILQ_INSERT_TAIL(&cm->unrecorded, b, record);
-}
-
-void
-commit_note_clean(struct cachemgr *cm, uint32_t slot)
-{
-	struct commit *c = cm->commit;
-
-	/* Forgetting one costs a commit at its eviction, nothing else. */
-	if (c->rec_dirty[slot] != 0 && !c->broken)
-		(void)slot_list_add(&c->to_clean, slot);
-}
-
-void
-commit_note_zero(struct cachemgr *cm, uint32_t block, uint32_t count, bool pending)
-{
-	struct commit *c = cm->commit;
-	struct zero_note *z = c->nzero > 0 ? &c->zero[c->nzero - 1] : NULL;
-
-	if (c->broken || INJECT_FAIL("mutate.d7-forget-trims"))
-		return;
-	if (z != NULL && z->pending == pending && z->block + z->count == block) {
-		z->count += count;
-		return;
-	}
-	if (c->nzero == c->zero_cap) {
-		uint32_t cap = c->zero_cap > 0 ? c->zero_cap * 2 : 256;
-
-		z = realloc(c->zero, cap * sizeof(*z));
-		if (z == NULL) {
-			/* A trim that is forgotten by a crash brings old data back: start over. */
-			log_err(-ENOMEM, "cannot note a trim; starting over");
-			exit(ROLE_EXIT_AGAIN);
-		}
-		c->zero = z;
-		c->zero_cap = cap;
-	}
-	c->zero[c->nzero++] = (struct zero_note){block, count, pending};
-	if (c->nzero > 65536)
-		c->wanted = true;
-}
-
-void
-commit_note_dropped(struct cachemgr *cm, uint32_t slot)
-{
-	struct commit *c = cm->commit;
-
-	if (c->rec_dirty[slot] != 0 && !c->broken && !slot_list_add(&c->to_drop, slot)) {
-		log_err(-ENOMEM, "cannot note a trim; starting over");
-		exit(ROLE_EXIT_AGAIN);
-	}
-}
-
-bool
-commit_hold_slot(struct cachemgr *cm, uint32_t slot)
-{
-	struct commit *c = cm->commit;
-
-	if (c->rec_dirty[slot] == 0 || INJECT_FAIL("mutate.d2-reuse-at-once"))
-		return (false);
-	if (!slot_list_add(&c->to_free, slot)) {
-		log_err(-ENOMEM, "cannot keep a slot until its record is durable; starting over");
-		exit(ROLE_EXIT_AGAIN);
-	}
-	if (c->to_free.n > cm->shm->geo.nslots / 16)
-		c->wanted = true;
-	return (true);
-}
-
-void
-commit_visit_held(struct cachemgr *cm, uint8_t *seen, uint8_t bit)
-{
-	const struct slot_list *l[2] = {&cm->commit->to_free, &cm->commit->freeing};
-
-	for (unsigned k = 0; k < 2; k++)
-		for (uint32_t i = 0; i < l[k]->n; i++)
-			if (head_state(cm_head(cm, l[k]->slot[i])) == SLOT_OLD)
-				seen[l[k]->slot[i]] |= bit;
-}
+/* ---- when -------------------------------------------------------------------------------- */
 
 bool
 commit_busy(struct cachemgr *cm)
 {
 	return (cm->commit->busy || cm->commit->final || cm->commit->final_running);
 }
-
-/* ---- when -------------------------------------------------------------------------------- */
 
 void
 commit_wanted(struct cachemgr *cm)

@@ -90,6 +90,7 @@ struct commit {
 	uint64_t acked; /* state.acked_seq when the batch on its way was built */
 };
 
+int commit_write(struct commit *, struct batch_job *);
 void commit_start_job(struct commit *);
 void commit_answer(struct cachemgr *, struct flush_list *, int status);
 int void_write(struct cachemgr *); /* in the thread */

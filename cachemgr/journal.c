@@ -214,9 +214,8 @@ read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
 		return (error);
 	b->bytes = get32(head + 24);
 	b->nrec = get32(head + 28);
-	if (!is_magic(head) || b->bytes < JOURNAL_SECTOR ||
-	    b->bytes % JOURNAL_SECTOR != 0 || b->bytes > room ||
-	    (uint64_t)b->nrec * JOURNAL_REC + HEAD > b->bytes)
+	if (!is_magic(head) || b->bytes < JOURNAL_SECTOR || b->bytes % JOURNAL_SECTOR != 0 ||
+	    b->bytes > room || (uint64_t)b->nrec * JOURNAL_REC + HEAD > b->bytes)
 		return (-ENOENT);
 	buf = realloc(b->buf, b->bytes);
 	if (buf == NULL)

@@ -90,7 +90,8 @@ wrote_gather(struct cachemgr *cm, struct wrote *w)
 		w->lost |= lost != w->lost_before[i] && !INJECT_FAIL("mutate.d1-lost-notes");
 		w->lost_before[i] = lost;
 		/* No more than a ring: the frontend goes on writing, and those are for the next commit. */
-		for (unsigned k = 0; k < WRITE_LOG_NOTES && (r = write_log_take(l, &note)) == 1; k++)
+		for (unsigned k = 0; k < WRITE_LOG_NOTES && (r = write_log_take(l, &note)) == 1;
+		     k++)
 			take_note(cm, w, &note);
 		if (r < 0) {
 			ctr_inc(cm->ctr, bad_messages);

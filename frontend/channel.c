@@ -234,11 +234,8 @@ void
 channel_tell(struct channel *c, enum ipc_type type, uint64_t block, uint32_t slot, uint32_t gen,
     uint64_t arg)
 {
-	struct ipc_msg m = {.type = (uint16_t)type,
-	    .block = block,
-	    .arg = arg,
-	    .slot = slot,
-	    .slot_gen = gen};
+	struct ipc_msg m = {
+	    .type = (uint16_t)type, .block = block, .arg = arg, .slot = slot, .slot_gen = gen};
 	bool kept = false;
 	struct told *t;
 

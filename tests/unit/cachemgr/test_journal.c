@@ -92,8 +92,7 @@ static bool damage_is_end;
 static int
 read_all(int fd, struct seen *s, struct journal_pos *pos)
 {
-	struct journal_visit v = {
-	    .damage_is_end = damage_is_end,
+	struct journal_visit v = {.damage_is_end = damage_is_end,
 	    .ctx = s,
 	    .reset = on_reset,
 	    .settled = on_settled,

@@ -33,14 +33,15 @@ static const struct {
     F(proc_slot, epoch), F(proc_slot, run), F(proc_slot, beat_us), F(proc_slot, buried_by),
     F(proc_slot, words), F(ipc_slot, head), F(ipc_slot, wseq), F(ipc_slot, cseq), F(ipc_slot, next),
     F(ipc_slot, qnext), F(ipc_slot, touch), F(ipc_slot, seen), F(ipc_slot, queue),
-    F(ipc_slot, when), F(ipc_write_log, tail), F(ipc_write_log, lost),
-    F(ipc_write_log, head), F(ipc_write_log, note), F(ipc_state, disk_state), F(ipc_state, write_rate),
+    F(ipc_slot, when), F(ipc_write_log, tail), F(ipc_write_log, lost), F(ipc_write_log, head),
+    F(ipc_write_log, note), F(ipc_state, disk_state), F(ipc_state, write_rate),
     F(ipc_state, token_until), F(ipc_state, fenced), F(ipc_state, dirty_full),
-    F(ipc_state, write_through), F(ipc_state, notes_lost), F(ipc_state, used_slots), F(ipc_state, acked_seq),
-    F(ipc_state, fuse_init_len), F(ipc_state, token_etag), F(ipc_state, token_body),
-    F(ipc_state, why), F(ipc_limit, bps), F(ipc_limit, free_ns), F(ipc_pool, up), F(ipc_pool, down),
-    F(ipc_pool, way), F(ipc_outage, retry_us), F(ipc_outage, first_us), F(ipc_outage, probe_us),
-    F(ipc_outage, row), F(ipc_outage, on), F(ipc_outage, ended)};
+    F(ipc_state, write_through), F(ipc_state, notes_lost), F(ipc_state, used_slots),
+    F(ipc_state, acked_seq), F(ipc_state, fuse_init_len), F(ipc_state, token_etag),
+    F(ipc_state, token_body), F(ipc_state, why), F(ipc_limit, bps), F(ipc_limit, free_ns),
+    F(ipc_pool, up), F(ipc_pool, down), F(ipc_pool, way), F(ipc_outage, retry_us),
+    F(ipc_outage, first_us), F(ipc_outage, probe_us), F(ipc_outage, row), F(ipc_outage, on),
+    F(ipc_outage, ended)};
 #define NFIELDS (sizeof(fields) / sizeof(fields[0]))
 
 static char *text;

@@ -58,8 +58,9 @@ look(const char *how, bool sealed)
 	ok(slot_io_at(&io, BLOCK - 1, 2) == NULL, "%s: and not beyond it", how);
 
 	/* Sub-blocks 1 and 2 are valid, the others read as zeros whatever lies there. */
-	atomic_store(&table.slot[3].valid[0], 6);
-	slot_io_sparse(&io, &table.slot[3]);
+	atomic_store(&table.slot[3].head, slot_head(0, 1, SLOT_F_MAP, SLOT_LIVE));
+	slot_valid_set(&table, 3, 1, 2);
+	slot_io_sparse(&io, &table, 3);
 	memset(want, 0, SUB);
 	memset(want + 3 * SUB, 0, BLOCK - 3 * SUB);
 	is_int(slot_io_read(&io, 0, got, BLOCK), 0, "%s: sparse", how);
