@@ -15,6 +15,7 @@
 #include "common/conf.h"
 #include "common/confine.h"
 #include "common/log.h"
+#include "common/slice.h"
 
 /*
  * s3backerd is gone, and with it the mount; the segment goes when the last role does.  What is dirty
@@ -57,6 +58,7 @@ main(void)
 	int r;
 
 	role_start(&env);
+	slice_set(SLICE_SHORT_US); /* misses and flushes wait for us */
 	/* Checksums only, so no memory that may not be swapped; without this it complains in the log. */
 	(void)gcry_check_version(NULL);
 	(void)gcry_control(GCRYCTL_DISABLE_SECMEM, 0);

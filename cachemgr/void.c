@@ -2,7 +2,7 @@
 /*
  * void.c -- the cache file cannot be written: what is still promised, and how.
  *
- * Threads:  as commit.c: main, and the commit thread for the one write.
+ * Threads:  the leader, and whoever runs the job of the one write (lead.h).
  *
  * When a commit fails, nobody knows what of it is on the disk, and no batch may follow a hole.  What was
  * flushed before is safe: the journal says so and is not touched any more, and no slot that it may

@@ -24,6 +24,7 @@
 #include "common/confine.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "common/slice.h"
 #include "common/timeutil.h"
 
 #include "frontend/channel.h"
@@ -67,6 +68,7 @@ frontend_open(struct frontend *fe, struct role_env *env)
 	lane_init(&fe->lane, v, 0);
 	if ((fe->lane.buf = iobuf_get()) == NULL)
 		role_fail(env, "cannot start: %s", strerror(ENOMEM));
+	slice_set(SLICE_SHORT_US);
 	/* We are below a file system: memory the kernel frees for us must not wait for us. */
 	(void)prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	if ((r = confine_role_why("frontend", env->conf, NULL, &why)) < 0)

@@ -22,7 +22,7 @@ fuzz_tests := $(fuzz_names:%=$(B)/fuzz/%.t)
 fuzz_role = $(or $(fuzz_role_$(1)),uploader)
 
 # Those that open cachemgr again and again: tests/fuzz/ledger.h.
-ledger_wrap := $(foreach f,malloc calloc realloc reallocarray free pthread_create exit role_fail,-Wl,--wrap=$(f))
+ledger_wrap := $(foreach f,malloc calloc realloc reallocarray posix_memalign free pthread_create exit role_fail,-Wl,--wrap=$(f))
 fuzz_with_ring := $(O)/tests/fuzz/ledger.o
 fuzz_with_cachefile := $(O)/tests/fuzz/ledger.o
 fuzz_flags_ring := $(ledger_wrap)

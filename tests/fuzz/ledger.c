@@ -21,6 +21,8 @@ void *__wrap_malloc(size_t);
 void *__wrap_calloc(size_t, size_t);
 void *__wrap_realloc(void *, size_t);
 void *__wrap_reallocarray(void *, size_t, size_t);
+int __real_posix_memalign(void **, size_t, size_t);
+int __wrap_posix_memalign(void **, size_t, size_t);
 void __wrap_free(void *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 struct role_env;
@@ -111,6 +113,16 @@ __wrap_reallocarray(void *p, size_t n, size_t size)
 	size_t all;
 
 	return (__builtin_mul_overflow(n, size, &all) ? NULL : __wrap_realloc(p, all));
+}
+
+int
+__wrap_posix_memalign(void **ret, size_t align, size_t n)
+{
+	int error = __real_posix_memalign(ret, align, n);
+
+	if (error == 0)
+		(void)note(*ret);
+	return (error);
 }
 
 void

@@ -7,7 +7,7 @@
  * what was taken between ledger_begin() and ledger_end() and not given back is given back then.  Each block
  * keeps its own place in the heap, so that ASan sees what it always sees.
  *
- * Threads: the commit thread of cachemgr may be at work meanwhile; it is ended by ledger_end().
+ * Threads: those of cachemgr may be at work meanwhile; they are ended by ledger_end().
  */
 #ifndef S3B_TESTS_FUZZ_LEDGER_H
 #define S3B_TESTS_FUZZ_LEDGER_H

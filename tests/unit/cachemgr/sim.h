@@ -146,6 +146,18 @@ send_fe(uint16_t type, struct op *o, uint32_t off, uint32_t len, uint32_t slot)
 
 #include "tests/unit/cachemgr/sim_bucket.h"
 
+/* One turn, and the commits that it begins, to their end. */
+static void
+sim_turn(void)
+{
+	(void)cachemgr_turn(cm);
+	while (cm->commit != NULL && commit_busy(cm)) {
+		if (commit_take_job(cm))
+			commit_run(cm);
+		(void)cachemgr_turn(cm);
+	}
+}
+
 /* ---- deaths ---------------------------------------------------------------------------------- */
 
 static void

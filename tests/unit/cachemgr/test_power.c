@@ -27,17 +27,6 @@ __asan_default_options(void)
 static char cache_path[] = "/tmp/s3b-power-XXXXXX";
 
 static void
-turn(void)
-{
-	(void)cachemgr_turn(cm);
-	while (cm->commit != NULL && commit_busy(cm)) {
-		if (commit_take_job(cm))
-			commit_run(cm);
-		(void)cachemgr_turn(cm);
-	}
-}
-
-static void
 steps_until_cut(void)
 {
 	while (!crash.cut && wrong == 0) {
@@ -46,7 +35,7 @@ steps_until_cut(void)
 		if (what < 45)
 			fe_step(&op[rnd(WRITERS)]);
 		else if (what < 70)
-			turn();
+			sim_turn();
 		else if (what < 80)
 			up_take();
 		else if (what < 92)
@@ -177,7 +166,7 @@ check_kept(unsigned cut, bool stop_well)
 	if (stop_well) {
 		commit_final(cm, 0);
 		while (commit_busy(cm))
-			turn();
+			sim_turn();
 	}
 	forget_file();
 	close(cache_fd);
@@ -189,7 +178,7 @@ check_kept(unsigned cut, bool stop_well)
 		}
 	power_on();
 	for (uint32_t n = 0; n < 200; n++) {
-		turn();
+		sim_turn();
 		up_take();
 		up_answer();
 		cm->survey_retry_us = 0;
@@ -245,7 +234,7 @@ static void
 come_to_rest(unsigned cut)
 {
 	for (uint32_t n = 0; n < 20000 && (cm->ndirty > 0 || cm->npending > 0 || nheld > 0); n++) {
-		turn();
+		sim_turn();
 		up_take();
 		up_answer();
 		for (struct bop *b = TAILQ_FIRST(&cm->retry_wait); b != NULL;
@@ -325,7 +314,7 @@ until_done(struct op *o)
 {
 	for (unsigned n = 0; n < 1000 && o->kind != OP_NONE; n++) {
 		fe_step(o);
-		turn();
+		sim_turn();
 		up_take();
 		up_answer();
 		fe_replies();
@@ -382,7 +371,7 @@ lost_note(void)
 	sim_loses_notes = false;
 	flush_by(other);
 	fe_step(first); /* DIRTY, and the answer */
-	turn();
+	sim_turn();
 	begin(first, OP_WRITE, block, 2);
 	until_done(first);
 	flush_by(other);
