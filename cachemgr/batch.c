@@ -315,13 +315,16 @@ build_snapshot(struct cachemgr *cm, struct commit *c)
 static int
 seal(struct commit *c, bool snapshot)
 {
-	/* What DATA says so far is not known to be in the slots: neither synced now nor since. */
-	bool keep = c->live > 0 && !c->settled && !c->job.sync_first;
 	uint32_t crc;
-	int error =
-	    journal_seal(&c->job.batch, &c->pos, keep && !INJECT_FAIL("mutate.d1-forget-data"),
-		c->file.direct_fd >= 0 ? DIRECT_ALIGN : JOURNAL_SECTOR, &crc);
+	int error;
 
+	if (c->job.sync_first) {
+		c->settled = c->pos.sequence;
+		c->settled_bytes = c->data_bytes;
+	}
+	error = journal_seal(&c->job.batch, &c->pos,
+	    INJECT_FAIL("mutate.d1-forget-data") ? c->pos.sequence : c->settled,
+	    c->file.direct_fd >= 0 ? DIRECT_ALIGN : JOURNAL_SECTOR, &crc);
 	if (error < 0)
 		return (error);
 	if (c->job.batch.len > c->half_bytes)
@@ -335,8 +338,10 @@ seal(struct commit *c, bool snapshot)
 	c->pos.sequence++;
 	c->pos.crc = crc;
 	c->pos.end += c->job.batch.len;
-	c->live = (keep ? c->live : 0) + c->job.batch.data_len;
-	c->settled = false;
+	c->marked = c->settled;
+	if (c->job.batch.data_len > 0)
+		c->data_sequence = c->pos.sequence;
+	c->data_bytes += c->job.batch.data_len;
 	c->job.has_batch = true;
 	return (0);
 }
@@ -346,7 +351,7 @@ static bool
 batch_wanted(const struct commit *c)
 {
 	return (c->job.batch.nrec > 0 || c->afresh ||
-		(c->live > 0 && (c->job.sync_first || c->settled)));
+		(c->data_sequence > c->marked && (c->job.sync_first || c->file.direct_fd < 0)));
 }
 
 int
@@ -356,8 +361,8 @@ batch_build(struct cachemgr *cm, struct commit *c)
 
 	c->job.has_batch = false;
 	/* A bound for what recovery reads, and for what an fdatasync at the end of a half has to write. */
-	c->job.sync_first = c->final || c->live > LIVE_MOST ||
-			    (c->file.direct_fd < 0 && c->live > 0 && !c->settled);
+	c->job.sync_first = c->final || c->data_bytes - c->settled_bytes > LIVE_MOST ||
+			    (c->file.direct_fd < 0 && c->data_sequence > c->settled);
 	journal_begin(&c->job.batch, false);
 	error = build_increment(cm, c);
 	if (error < 0)

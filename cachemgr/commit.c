@@ -74,6 +74,8 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	STAILQ_INIT(&c->committing);
 	STAILQ_INIT(&c->held);
 	wrote_open(cm, &c->wrote);
+	if (checkpoint_init(&c->checkpoint) < 0)
+		return (-ENOMEM);
 	if (c->rec_dirty == NULL)
 		return (-ENOMEM);
 	cm->commit = c;
@@ -93,9 +95,10 @@ commit_open(struct cachemgr *cm, const struct cachefile *file, bool fresh_segmen
 	 * bucket holds by now, and of deletes that have been made or must not be made any more.
 	 */
 	c->afresh = !fresh_segment && !INJECT_FAIL("mutate.d8-predecessors-journal");
-	/* What fdatasync has made of what DATA said, recovery did; see there. */
-	c->live = c->pos.has_data ? 1 : 0;
-	c->settled = fresh_segment;
+	c->marked = c->pos.settled;
+	c->data_sequence = c->pos.data_sequence;
+	c->settled =
+	    fresh_segment ? c->pos.sequence : c->pos.settled; /* recovery has put it there */
 	/* A half that was begun without O_DIRECT. */
 	if (file->direct_fd >= 0 && c->pos.end % DIRECT_ALIGN != 0)
 		c->afresh = true;
@@ -261,8 +264,10 @@ finish(struct cachemgr *cm)
 		void_finish(cm);
 		return;
 	}
-	if (c->file.direct_fd < 0)
-		c->settled = true; /* by the fdatasync behind it */
+	if (c->file.direct_fd < 0 && c->job.result == 0) {
+		c->settled = c->pos.sequence; /* by the fdatasync behind it */
+		c->settled_bytes = c->data_bytes;
+	}
 	ctr_inc(cm->ctr, commits);
 	ctr_add(cm->ctr, commit_syncs, c->job.syncs);
 	ctr_add(cm->ctr, commit_us, c->job.took_us);
@@ -356,6 +361,7 @@ commit_turn(struct cachemgr *cm)
 	struct commit *c = cm->commit;
 
 	commit_collect(cm);
+	checkpoint_turn(cm);
 	if (c->busy && (c->wanted || c->final || !STAILQ_EMPTY(&c->waiting))) {
 		atomic_store(&c->awaited, 1);
 		commit_collect(cm);

@@ -10,6 +10,7 @@
 
 #include "cachemgr/cachefile.h"
 #include "cachemgr/cm.h"
+#include "cachemgr/checkpoint.h"
 #include "cachemgr/journal.h"
 #include "cachemgr/wrote.h"
 
@@ -71,8 +72,11 @@ struct commit {
 	struct batch_job job;
 
 	struct wrote wrote; /* what the frontend noted since the last batch */
-	uint64_t live;	    /* bytes of DATA in the journal that count, the batch on its way included */
-	bool settled;	    /* and all of that is in the slots, durably */
+	struct checkpoint checkpoint;
+	uint64_t settled;	/* DATA up to this batch is in the slots, durably */
+	uint64_t marked;	/* as far as the journal says so */
+	uint64_t data_sequence; /* of the last batch with DATA */
+	uint64_t data_bytes, settled_bytes; /* of all DATA so far; of what is settled */
 	uint8_t *rec_dirty;	   /* per slot: REC_*; 0: no record says dirty */
 	struct slot_list freeing;  /* in the batch on its way: free when it is durable */
 	struct slot_list ending;   /* in the batch on its way: not dirty on record after it */

@@ -14,10 +14,9 @@
 #include "common/inject.h"
 
 #define MAGIC	   "S3BJRNL3"
-#define MAGIC_OLD  "S3BJRNL2" /* without F_KEEP: each batch came with an fdatasync of everything */
+#define MAGIC_OLD  "S3BJRNL2" /* each batch came with an fdatasync of everything before it */
 #define HEAD	   64u
 #define F_SNAPSHOT 1u
-#define F_KEEP	   2u
 #define BUF_ALIGN  4096u /* what O_DIRECT wants */
 
 uint32_t
@@ -143,8 +142,8 @@ journal_add_data(struct journal_batch *j, uint32_t slot, uint32_t offset, uint32
 }
 
 int
-journal_seal(struct journal_batch *j, const struct journal_pos *pos, bool keep, uint32_t align,
-    uint32_t *ret_crc)
+journal_seal(struct journal_batch *j, const struct journal_pos *pos, uint64_t settled,
+    uint32_t align, uint32_t *ret_crc)
 {
 	size_t pad;
 	uint8_t *p;
@@ -168,9 +167,10 @@ journal_seal(struct journal_batch *j, const struct journal_pos *pos, bool keep, 
 	put32(p + 24, (uint32_t)j->len);
 	put32(p + 28, j->nrec);
 	put32(p + 32, 0);
-	put32(p + 36, (j->snapshot ? F_SNAPSHOT : 0) | (keep ? F_KEEP : 0));
+	put32(p + 36, j->snapshot ? F_SNAPSHOT : 0);
 	put32(p + 40, j->snapshot ? 0 : pos->crc);
 	put64(p + 48, pos->writer);
+	put64(p + 56, settled);
 	*ret_crc = crc32_of(0, p, j->len);
 	put32(p + 32, *ret_crc);
 	return (0);
@@ -188,7 +188,7 @@ journal_batch_free(struct journal_batch *j)
 
 struct batch { /* one read batch, whole */
 	uint8_t *buf;
-	uint64_t generation, sequence;
+	uint64_t generation, sequence, settled;
 	uint32_t bytes, nrec, flags;
 	uint32_t crc, before; /* names: its own, and that of the batch it follows */
 };
@@ -230,23 +230,20 @@ read_batch(int fd, uint64_t at, uint64_t room, struct batch *b)
 	b->generation = get64(buf + 8);
 	b->sequence = get64(buf + 16);
 	b->flags = get32(buf + 36);
-	if (memcmp(buf, MAGIC_OLD, 8) == 0)
-		b->flags &= ~F_KEEP;
+	b->settled = memcmp(buf, MAGIC_OLD, 8) == 0 ? b->sequence - 1 : get64(buf + 56);
 	b->crc = crc;
 	b->before = get32(buf + 40);
 	return (0);
 }
 
 static int
-visit_batch(const struct batch *b, const struct journal_visit *v, bool *ret_has_data)
+visit_batch(const struct batch *b, const struct journal_visit *v, struct journal_pos *pos)
 {
 	const uint8_t *data = b->buf + HEAD + (size_t)b->nrec * JOURNAL_REC;
 	const uint8_t *end = b->buf + b->bytes;
 
-	if ((b->flags & F_KEEP) == 0) {
-		*ret_has_data = false;
-		v->settled(v->ctx);
-	}
+	pos->settled = b->settled;
+	v->settled(v->ctx, b->settled);
 	for (uint32_t i = 0; i < b->nrec; i++) {
 		const uint8_t *p = b->buf + HEAD + (size_t)i * JOURNAL_REC;
 		struct journal_rec r = {.kind = p[0],
@@ -264,7 +261,7 @@ visit_batch(const struct batch *b, const struct journal_visit *v, bool *ret_has_
 				return (-EUCLEAN);
 			r.data = data;
 			data += r.count;
-			*ret_has_data = true;
+			pos->data_sequence = b->sequence;
 		}
 		if ((error = v->rec(v->ctx, &r, b->sequence)) < 0)
 			return (error);
@@ -359,7 +356,7 @@ read_half(
 			more = -ENOENT;
 		if (more != 0 && (error = check_end(fd, off, at, bytes, &b[cur], v)) < 0)
 			goto out;
-		error = visit_batch(&b[cur], v, &pos->has_data);
+		error = visit_batch(&b[cur], v, pos);
 		if (error < 0 || more != 0)
 			break;
 		cur = !cur;

@@ -23,17 +23,17 @@
  * batch that cannot be told, save where the superblock names it: after an end that was ordered.
  *
  * Batch header, 64 bytes:
- *	 0  8  magic "S3BJRNL3"; "S3BJRNL2" is read, too, and is the same without flag 2
+ *	 0  8  magic "S3BJRNL3"; "S3BJRNL2" is read, too: there all DATA is settled but its own
  *	 8  8  generation	grows by one with every change of half
  *	16  8  sequence		grows by one with every batch, over halves
  *	24  4  bytes, whole batch, header and padding included
  *	28  4  number of records
  *	32  4  CRC-32
- *	36  4  flags		1: snapshot; 2: keep, DATA of earlier batches counts still
+ *	36  4  flags		1: snapshot
  *	40  4  CRC-32 field of the batch before; snapshot: 0
  *	44  4  zero
  *	48  8  writer		random number of the program run that wrote it
- *	56  8  zero
+ *	56  8  settled		DATA of batches up to this sequence is in the slots; "S3BJRNL2": zero
  * Records follow, 64 bytes each; the payload of DATA records follows the last record, in order.
  *
  * Record:
@@ -49,9 +49,9 @@
  *
  * SLOT: this slot holds dirty bytes of this block, in these sub-blocks.  FREE: it does so no more.
  * DATA repeats bytes of a slot that were written since the batch before, so that a flush costs one write of
- * the journal and no fdatasync of the slots.  It counts until a batch without the flag `keep`: before that
- * batch was written, an fdatasync made the slots' own bytes durable.  Recovery puts what counts into the
- * slots, in order; of a slot that a FREE gave up since, nothing counts.
+ * the journal and no fdatasync of the slots.  It counts until it is settled: until a batch says that an
+ * fdatasync has made the slots' own bytes durable, those of the DATA or newer ones.  Recovery puts what
+ * counts into the slots, in order; of a slot that a FREE gave up since, nothing counts.
  */
 #ifndef S3B_CACHEMGR_JOURNAL_H
 #define S3B_CACHEMGR_JOURNAL_H
@@ -96,11 +96,11 @@ void journal_add(struct journal_batch *, const struct journal_rec *);
 uint8_t *journal_add_data(struct journal_batch *, uint32_t slot, uint32_t offset, uint32_t len);
 struct journal_pos;
 /*
- * As the next batch behind `pos`, or as the first of the next generation; *ret_crc names it.  `keep`: what
- * earlier DATA says is not in the slots yet.  Its length becomes a multiple of `align` (a power of two, a
+ * As the next batch behind `pos`, or as the first of the next generation; *ret_crc names it.  `settled`: see
+ * above.  Its length becomes a multiple of `align` (a power of two, a
  * sector at least); buf is aligned for O_DIRECT.
  */
-int journal_seal(struct journal_batch *, const struct journal_pos *, bool keep, uint32_t align,
+int journal_seal(struct journal_batch *, const struct journal_pos *, uint64_t settled, uint32_t align,
     uint32_t *ret_crc);
 void journal_batch_free(struct journal_batch *);
 
@@ -111,7 +111,8 @@ struct journal_pos {
 	uint64_t writer;	       /* of those to come; journal_read() chooses it */
 	unsigned half;
 	uint64_t end; /* bytes of the half in use */
-	bool has_data; /* there is DATA that counts */
+	uint64_t settled;	/* as the last batch says */
+	uint64_t data_sequence; /* of the last batch with DATA; it counts if it is more than `settled` */
 };
 
 struct journal_visit { /* called in the order in which things were recorded */
@@ -120,7 +121,7 @@ struct journal_visit { /* called in the order in which things were recorded */
 	bool damage_is_end; /* the user will have what lies before the damage */
 	void *ctx;
 	void (*reset)(void *ctx); /* a snapshot begins */
-	void (*settled)(void *ctx); /* what DATA said so far is in the slots */
+	void (*settled)(void *ctx, uint64_t sequence); /* DATA up to it is in the slots */
 	int (*rec)(void *ctx, const struct journal_rec *, uint64_t sequence);
 };
 

@@ -8,6 +8,7 @@
 
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/commit_impl.h"
 
 static sem_t vacant; /* up: nobody leads */
 
@@ -48,10 +49,23 @@ lead_and_follow(void *arg)
 	return (NULL);
 }
 
+static void *
+settle(void *arg)
+{
+	struct cachemgr *cm = arg;
+
+	for (;;) {
+		while (sem_wait(&cm->commit->checkpoint.go) < 0) /* EINTR */
+			;
+		checkpoint_run(cm);
+	}
+	return (NULL);
+}
+
 int
 lead(struct cachemgr *cm)
 {
-	pthread_t other;
+	pthread_t other, settler;
 	int error;
 
 	if (sem_init(&vacant, 0, 1) < 0)
@@ -60,7 +74,8 @@ lead(struct cachemgr *cm)
 		(void)lead_and_follow(cm); /* there is nothing that two are needed for */
 		return (0);
 	}
-	if ((error = pthread_create(&other, NULL, lead_and_follow, cm)) != 0)
+	if ((error = pthread_create(&settler, NULL, settle, cm)) != 0 ||
+	    (error = pthread_create(&other, NULL, lead_and_follow, cm)) != 0)
 		return (-error);
 	(void)lead_and_follow(cm);
 	(void)pthread_join(other, NULL);

@@ -9,7 +9,9 @@
  * There is one commit at a time, so two threads are enough.
  *
  * Source:   leader/followers: D. Schmidt et al. 2000, "Pattern-Oriented Software Architecture 2".
- * Process:  cachemgr.  Threads: called by main; returns to it, with the other thread ended.
+ * A third thread waits for the disk and does nothing else (checkpoint.h).
+ *
+ * Process:  cachemgr.  Threads: called by main; returns to it, with the other leader ended.
  * Errors:   -errno: no second thread.
  */
 #ifndef S3B_CACHEMGR_LEAD_H

@@ -24,6 +24,7 @@ struct found { /* the newest record of one slot */
 };
 
 struct payload { /* one DATA record */
+	uint64_t sequence;
 	uint32_t slot, off, len;
 	uint8_t *bytes; /* owned */
 };
@@ -38,14 +39,18 @@ struct recovery {
 };
 
 static void
-on_settled(void *ctx)
+on_settled(void *ctx, uint64_t sequence)
 {
 	struct recovery *r = ctx;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < r->npayload; i++)
-		free(r->payload[i].bytes);
-	r->first += r->npayload;
-	r->npayload = 0;
+	for (; n < r->npayload && r->payload[n].sequence <= sequence; n++)
+		free(r->payload[n].bytes);
+	if (n == 0)
+		return;
+	r->npayload -= n;
+	r->first += n;
+	memmove(r->payload, r->payload + n, r->npayload * sizeof(*r->payload));
 }
 
 static void
@@ -57,7 +62,7 @@ on_reset(void *ctx)
 }
 
 static int
-note_payload(struct recovery *r, const struct journal_rec *rec)
+note_payload(struct recovery *r, const struct journal_rec *rec, uint64_t sequence)
 {
 	uint32_t size = r->cm->shm->geo.block_size;
 	struct payload *p;
@@ -76,7 +81,7 @@ note_payload(struct recovery *r, const struct journal_rec *rec)
 		r->cap = cap;
 	}
 	p = &r->payload[r->npayload];
-	*p = (struct payload){rec->slot, rec->offset, rec->count, malloc(rec->count)};
+	*p = (struct payload){sequence, rec->slot, rec->offset, rec->count, malloc(rec->count)};
 	if (p->bytes == NULL)
 		return (-ENOMEM);
 	memcpy(p->bytes, rec->data, rec->count);
@@ -141,7 +146,7 @@ on_rec(void *ctx, const struct journal_rec *rec, uint64_t sequence)
 			    rec->flags ? ZERO_PENDING : ZERO_UNKNOWN);
 		return (0);
 	case JREC_DATA:
-		return (note_payload(r, rec));
+		return (note_payload(r, rec, sequence));
 	default:
 		return (-EUCLEAN);
 	}
@@ -213,7 +218,7 @@ recover_journal(struct cachemgr *cm, const struct cachefile *file, uint64_t half
 	for (uint32_t i = 0; error == 0 && apply && i < n; i++)
 		if (r.found[i].dirty)
 			link_found(cm, r.found, i);
-	on_settled(&r);
+	on_settled(&r, UINT64_MAX);
 	free(r.payload);
 	free(r.found);
 	if (error < 0)

@@ -28,8 +28,9 @@ on_reset(void *ctx)
 }
 
 static void
-on_settled(void *ctx)
+on_settled(void *ctx, uint64_t sequence)
 {
+	(void)sequence;
 	must(((const struct seen *)ctx)->reset);
 }
 

@@ -23,6 +23,7 @@
 
 #include "cachemgr/cm.h"
 #include "cachemgr/commit.h"
+#include "cachemgr/commit_impl.h"
 #include "common/cachelayout.h"
 #include "common/conf.h"
 #include "common/durable.h"
@@ -156,6 +157,9 @@ sim_turn(void)
 			commit_run(cm);
 		(void)cachemgr_turn(cm);
 	}
+	if (cm->commit != NULL && cm->commit->checkpoint.running && rnd(30) == 0 &&
+	    atomic_load(&cm->commit->checkpoint.done) == 0)
+		checkpoint_run(cm);
 }
 
 /* ---- deaths ---------------------------------------------------------------------------------- */
@@ -263,6 +267,8 @@ try_cm(void)
 		return (r);
 	cm->part_bytes = SUB;
 	cm->send_passed = true; /* passed.c, though a delay is given */
+	if (cm->commit != NULL)
+		cm->commit->checkpoint.enough = 4 * SUB;
 	cache_fd = cm->cache_fd;
 	cm->quiet_until_us = 0; /* in this world nothing lands late */
 	return (0);
