@@ -12,7 +12,7 @@
 SECS=${BENCH_SECONDS:-2} ROUNDS=${BENCH_ROUNDS:-5} MIB=${BENCH_MIB:-512} BLOCKS=${BENCH_BLOCKS:-100000}
 MINUTES=${BENCH_MINUTES:-120} ROW_LIMIT=${BENCH_ROW_LIMIT:-$((120 + 120 * SECS))}
 MB=$((1 << 20))
-declare -A file_of pids_of best
+declare -A file_of pids_of loop_of best
 hz=$(getconf CLK_TCK)
 
 # ---- rows --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ LIMIT=60 NEEDS="fuse"
 . "$(dirname "$0")/lib.sh"
 
 # The journal begins at 4096; its second batch, of the second flush, is found by its name.
-batches() { grep -abo S3BJRNL2 "$work/cache" | cut -d: -f1; }
+batches() { grep -abo S3BJRNL3 "$work/cache" | cut -d: -f1; }
 flip() { # flip OFFSET: one bit
 	local byte
 	byte=$(od -An -tu1 -j "$1" -N 1 "$work/cache")
