@@ -157,6 +157,7 @@ open_world(void)
 	env.fd[ROLE_FD_CACHE] = memfd_create("cache", MFD_CLOEXEC);
 	must(ftruncate(env.fd[ROLE_FD_CACHE], NSLOT * BLOCK) == 0);
 	up = (struct uploader){.env = &env, .bell_fd = -1, .store = &store};
+	must(slot_cache_open(&up.cache, env.fd[ROLE_FD_CACHE], &shm) == 0);
 	TAILQ_INIT(&up.work);
 	must(loop_open(&up.loop) == 0 && peer_open(&up) == 0);
 	must(codec_open(env.conf, &up.codec, &error) == 0);
