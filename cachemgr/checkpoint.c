@@ -63,7 +63,8 @@ checkpoint_turn(struct cachemgr *cm)
 
 	if (k->running && atomic_load(&k->done) != 0)
 		take_up(cm, c, k);
-	if (k->running || c->broken || c->file.direct_fd < 0 ||
+	/* Not while a commit is written: it may find out that there is no O_DIRECT. */
+	if (k->running || c->busy || c->broken || c->file.direct_fd < 0 ||
 	    c->data_bytes - c->settled_bytes < k->enough)
 		return;
 	k->sequence = c->pos.sequence;
