@@ -44,7 +44,7 @@
 #ifndef S3B_COMMON_ROLE_H
 #define S3B_COMMON_ROLE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -96,7 +96,7 @@ struct role_env {
 };
 
 /* SIGTERM was received: set by the handler, which also rings the bell. */
-extern volatile sig_atomic_t role_stop_requested;
+extern _Atomic int role_stop_requested;
 
 /*
  * First thing in every role's main(): receive HELLO, attach the segment, open the log, install the

@@ -24,7 +24,7 @@
 #include "ipc/shm.h"
 #include "ipc/state.h"
 
-volatile sig_atomic_t role_stop_requested;
+_Atomic int role_stop_requested; /* lock-free, so a signal handler may */
 static struct role_env *the_env; /* for the signal handler, which gets no argument */
 
 int
