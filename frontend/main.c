@@ -105,7 +105,9 @@ turn(struct frontend *fe, uint64_t now, uint64_t *ret_deadline)
 	uint64_t due = throttle_run(v->throttle, now);
 
 	*ret_deadline = min_u64(due, channel_tend(v->channel, now));
-	atomic_store(&v->env->state->fe_waiting, (uint32_t)channel_unanswered(v->channel));
+	/* Whom the throttle holds waits for us as well, should we not move any more. */
+	atomic_store(&v->env->state->fe_waiting,
+	    (uint32_t)channel_unanswered(v->channel) + (due != TIME_NEVER));
 	atomic_store(&v->env->me->beat_us, now);
 	return (work);
 }
