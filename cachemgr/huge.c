@@ -33,36 +33,43 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
-#define AHEAD_BYTES (8u << 20) /* made before they are needed */
-#define TRIES	    3	       /* a page that somebody holds just now */
-#define FAIL_MOST   16	       /* in a row: there are none to be had */
+#define AHEAD_BYTES (64u << 20) /* made before they are needed, at most, and */
+#define AHEAD_PART  8		/* not more than this part of the cache */
+#define AT_ONCE	    16		/* chunks in one call */
+#define TRIES	    3		/* a page that somebody holds just now */
+#define FAIL_MOST   16		/* in a row: there are none to be had */
 
 struct huge {
 	char *map;
 	uint32_t nchunks; /* whole ones */
+	uint32_t ahead;	  /* chunks */
 	sem_t go;
 	_Atomic uint32_t want; /* main -> thread: chunks below it */
 };
 
-/* 0: the chunk is one page now, or was. */
+/*
+ * 0: the chunks are one page each now, or were.  All in one call: the kernel has each processor drain its lists
+ * of new pages first, which takes as long as the busiest of them lets it wait.
+ */
 static int
-make_one(char *chunk)
+make(char *first, size_t n)
 {
 	const struct timespec pause = {.tv_nsec = 1000000};
+	size_t len = n << HUGE_SHIFT;
 	int error = 0;
 
+	/* One page of each at least has to be there; the kernel zeroes what is not. */
+	for (size_t at = 0; at < len; at += HUGE_BYTES)
+		if (madvise(first + at, 4096, MADV_POPULATE_READ) < 0)
+			return (-errno);
 	for (unsigned i = 0; i < TRIES; i++) {
-		/* One page at least has to be there; the kernel zeroes what is not. */
-		error = madvise(chunk, 4096, MADV_POPULATE_READ) < 0 ||
-				madvise(chunk, HUGE_BYTES, MADV_COLLAPSE) < 0
-			    ? -errno
-			    : 0;
+		error = madvise(first, len, MADV_COLLAPSE) < 0 ? -errno : 0;
 		if (error != -EAGAIN && error != -EBUSY)
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
-	/* The page stays in the file; here it would only count as our memory. */
-	(void)madvise(chunk, HUGE_BYTES, MADV_DONTNEED);
+	/* The pages stay in the file; here they would only count as our memory. */
+	(void)madvise(first, len, MADV_DONTNEED);
 	return (error);
 }
 
@@ -71,19 +78,24 @@ huge_main(void *arg)
 {
 	struct huge *h = arg;
 	unsigned failed = 0;
+	uint32_t done = 0, n;
 
-	for (uint32_t done = 0; done < h->nchunks; done++) {
+	while (done < h->nchunks) {
 		int error;
 
-		while (done >= atomic_load(&h->want))
+		while ((n = atomic_load(&h->want)) <= done)
 			(void)sem_wait(&h->go);
-		error = make_one(h->map + ((size_t)done << HUGE_SHIFT));
+		n = (n < h->nchunks ? n : h->nchunks) - done;
+		if (n > AT_ONCE)
+			n = AT_ONCE;
+		error = make(h->map + ((size_t)done << HUGE_SHIFT), n);
 		failed = error < 0 ? failed + 1 : 0;
 		/* EINVAL from the first on: a kernel that cannot do it. */
 		if (failed == FAIL_MOST || (error == -EINVAL && done == 0)) {
 			log_info("no huge pages for the cache in memory: %s", strerror(-error));
 			break;
 		}
+		done += n;
 	}
 	return (NULL);
 }
@@ -103,6 +115,8 @@ huge_open(struct cachemgr *cm)
 	}
 	h->map = map;
 	h->nchunks = (uint32_t)(len >> HUGE_SHIFT);
+	h->ahead =
+	    1 + (AHEAD_BYTES < len / AHEAD_PART ? AHEAD_BYTES : len / AHEAD_PART) / HUGE_BYTES;
 	cm->huge = h;
 }
 
@@ -133,11 +147,11 @@ huge_used(struct cachemgr *cm, uint32_t slot)
 		return;
 	end = shm_slot_off(cm->shm, slot) + cm->shm->geo.block_size;
 	want = (uint32_t)((end + HUGE_BYTES - 1) >> HUGE_SHIFT);
-	if (atomic_load_explicit(&h->want, memory_order_relaxed) >= want)
+	/* In steps, or every slot would wake the thread; in time, or what is ahead would be used up by then. */
+	if (atomic_load_explicit(&h->want, memory_order_relaxed) >= want + h->ahead / 2)
 		return;
 	if (atomic_load(&h->want) == 0)
 		start(cm);
-	/* In steps, or every slot would wake the thread. */
-	atomic_store(&h->want, want + (AHEAD_BYTES >> HUGE_SHIFT));
+	atomic_store(&h->want, want + h->ahead);
 	(void)sem_post(&h->go);
 }
