@@ -314,6 +314,7 @@ int evict_open(struct cachemgr *);
 void evict_insert(struct cachemgr *, uint32_t slot); /* clean and linked */
 void evict_remove(struct cachemgr *, uint32_t slot); /* no-op when not queued */
 uint32_t evict_one(struct cachemgr *);		     /* unlinked and unnamed, or IPC_NO_SLOT */
+void evict_read(struct cachemgr *, uint32_t slot); /* what was fetched ahead has its reader */
 bool evict_this(struct cachemgr *, uint32_t slot); /* a queued one; false: it is in use now */
 bool evict_own(struct cachemgr *, struct bop *);   /* its clean slot, whoever waits for the block */
 void evict_turn(struct cachemgr *);		   /* is the slot that was in the way free? */

@@ -14,6 +14,10 @@
  * `aged`.  A block that was touched at two such times while it was young goes to `main`; for any other
  * touches count from the moment it moves from one part to the other.
  *
+ * What was fetched ahead of a reader has not had its chance when it reaches the end of the small queue: a full
+ * cache has less room there than a window is large, and blocks arrive in another order than they are read
+ * in.  It waits for its reader in `unread`, up to a quarter of the cache, and is new again when he has come.
+ *
  * Only clean linked slots are queued: a slot that becomes dirty is taken out, so a cache full of
  * dirty blocks never makes this search.  While writers have most of the cache, the small queue has a
  * tenth of the rest, or all that is read often would have to leave for them.  Links and counters live in
@@ -32,6 +36,7 @@ enum {
 	Q_YOUNG,
 	Q_AGED,
 	Q_MAIN,
+	Q_UNREAD,
 	Q_KEPT, /* the first blocks of the disk: blockCacheNumProtected */
 	NQUEUES
 };
@@ -39,6 +44,7 @@ enum {
 #define FREQ_MAX    3
 #define HELD_MAX    16 /* slots one search may send through a commit */
 #define SMALL_LEAST 64 /* of the small queue, for a window of read-ahead */
+#define UNREAD_PART 4  /* of all slots: as much as a window can have */
 #define OFTEN	    2  /* touches while young that are not one pass */
 
 struct queue {
@@ -129,7 +135,8 @@ evict_remove(struct cachemgr *cm, uint32_t slot)
 static uint32_t
 queued(const struct evict *e)
 {
-	return (e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n + e->q[Q_KEPT].n);
+	return (
+	    e->q[Q_YOUNG].n + e->q[Q_AGED].n + e->q[Q_MAIN].n + e->q[Q_UNREAD].n + e->q[Q_KEPT].n);
 }
 
 static uint32_t
@@ -192,6 +199,15 @@ evict_insert(struct cachemgr *cm, uint32_t slot)
 }
 
 void
+evict_read(struct cachemgr *cm, uint32_t slot)
+{
+	if (cm_slot(cm, slot)->queue != Q_UNREAD)
+		return;
+	move(cm, slot, Q_YOUNG);
+	age(cm);
+}
+
+void
 evict_turn(struct cachemgr *cm)
 {
 	uint32_t slot = cm->room_slot;
@@ -244,26 +260,35 @@ take(struct cachemgr *cm, uint32_t slot, const struct bop *owner)
 	return (false);
 }
 
+/* The queue whose turn it is; it may be empty if all are. */
+static uint8_t
+choose(const struct evict *e)
+{
+	uint32_t small = e->q[Q_YOUNG].n + e->q[Q_AGED].n;
+
+	if (e->q[Q_UNREAD].n > queued(e) / UNREAD_PART)
+		return (Q_UNREAD);
+	if (small > 0 && (small > small_max(e) || e->q[Q_MAIN].n == 0))
+		return (e->q[Q_AGED].n > 0 ? Q_AGED : Q_YOUNG);
+	if (e->q[Q_MAIN].n > 0)
+		return (Q_MAIN);
+	return (e->q[Q_UNREAD].n > 0 ? Q_UNREAD : Q_KEPT);
+}
+
 uint32_t
 evict_one(struct cachemgr *cm)
 {
 	struct evict *e = cm->evict;
-	/* Every slot may be passed over FREQ_MAX times; more rounds would be a bug. */
-	uint64_t tries = (uint64_t)queued(e) * (FREQ_MAX + 2);
+	/* Every slot may be passed over FREQ_MAX times, and wait once to be read; more would be a bug. */
+	uint64_t tries = (uint64_t)queued(e) * (FREQ_MAX + 4);
 	unsigned held = 0;
 
 	while (tries-- > 0 && held < HELD_MAX) {
-		bool small = e->q[Q_YOUNG].n + e->q[Q_AGED].n > small_max(e) || e->q[Q_MAIN].n == 0;
-		uint32_t slot = e->q[!small ? Q_MAIN : e->q[Q_AGED].n > 0 ? Q_AGED : Q_YOUNG].tail;
+		uint8_t which = choose(e), f;
+		bool small = which == Q_YOUNG || which == Q_AGED, unread;
+		uint32_t slot = e->q[which].tail, block;
 		struct ipc_slot *s;
-		uint32_t block;
-		bool unread;
-		uint8_t f;
 
-		if (slot == NIL) {
-			slot = e->q[Q_KEPT].tail;
-			small = false;
-		}
 		if (slot == NIL)
 			return (IPC_NO_SLOT);
 		s = cm_slot(cm, slot);
@@ -272,8 +297,13 @@ evict_one(struct cachemgr *cm)
 		evict_remove(cm, slot);
 		if (slot_dirty(s))
 			continue; /* its IPC_DIRTY is on the way */
+		unread = (head_flags(cm_head(cm, slot)) & SLOT_F_MARK) != 0;
 		if (f > 0 && small) {
 			move(cm, slot, Q_MAIN);
+			continue;
+		}
+		if (unread && small) {
+			push(cm, Q_UNREAD, slot);
 			continue;
 		}
 		if (f > 0) {
@@ -283,7 +313,6 @@ evict_one(struct cachemgr *cm)
 			push(cm, block < e->protected ? Q_KEPT : Q_MAIN, slot);
 			continue;
 		}
-		unread = (head_flags(cm_head(cm, slot)) & SLOT_F_MARK) != 0;
 		if (!take(cm, slot, NULL))
 			continue;
 		if (small)

@@ -260,6 +260,9 @@ readahead_miss(struct cachemgr *cm, uint32_t block, bool in_flight)
 	}
 	if (in_flight)
 		adapt_window(ra, s);
+	else if (block >= s->next && block < s->ahead)
+		s->ahead =
+		    block; /* it came and was evicted, and those behind it may have been, too */
 	stream_moves(cm, s, block);
 }
 
@@ -278,6 +281,7 @@ readahead_wasted(struct cachemgr *cm, uint32_t block)
 {
 	struct stream *s = stream_of(cm->ra, block);
 
+	ctr_inc(cm->ctr, readahead_wasted);
 	if (s != NULL && s->window > cm->ra->window0)
 		s->window /= 2;
 }

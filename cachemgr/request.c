@@ -315,8 +315,10 @@ request_handle(struct cachemgr *cm, const struct ipc_msg *m)
 		handle_dirty(cm, m);
 		break;
 	case IPC_AHEAD:
-		if (head_block(cm_head(cm, m->slot)) == m->block)
+		if (head_block(cm_head(cm, m->slot)) == m->block) {
 			slot_set_flags(cm, m->slot, 0, SLOT_F_MARK);
+			evict_read(cm, m->slot);
+		}
 		readahead_hit(cm, (uint32_t)m->block);
 		break;
 	default:

@@ -44,4 +44,25 @@ for i in $(seq 60); do
 done
 le "$(block_requests GET)" 75 "sixty random reads, GETs"
 stop_disk
+
+# What is ahead is a quarter of the cache, more than the queue of new blocks has of a full one.
+latency 20
+write_conf size=128m blockCacheSize=400
+must_start
+# Full of blocks that are read often: touches count that lie an eighth of a second apart.
+start=$(now_ms)
+while [ $(($(now_ms) - start)) -lt 1000 ]; do
+	dd if="$file" of=/dev/null bs=128k count=160 iflag=direct status=none
+done
+mark=$(server_mark)
+quiet() { [ "$(status transfers.inFlight)" = 0 ]; }
+for i in $(seq 0 24); do # 20 blocks, and what is ahead has arrived before the next
+	dd if="$file" bs=64k skip=$((500 + i * 20)) count=20 iflag=direct status=none
+	wait_for 10 quiet
+done >seq
+is "$(sum <seq)" "$(dd if=put.tmp bs=64k skip=500 count=500 status=none | sum)" \
+    "a reader who is slow, and a full cache"
+server_log "$mark" | awk '$3 == "GET" { print $9 }' | grep -E '[0-9a-f]{8}$' | sort | uniq -d >twice
+is "$(wc -l <twice)" 0 "nothing is thrown out before it was read" || cat twice
+stop_disk
 done_testing
