@@ -230,6 +230,8 @@ bop_set_dirty(struct cachemgr *cm, struct bop *b)
 	b->dirty_us = cm->now_us;
 	b->dirty_wseq = atomic_load(&cm_slot(cm, b->cur)->wseq);
 	b->calm = 0;
+	b->again = b->upload != UP_NONE ||
+		   sent_lately(cm, b->cur, WRITEBACK_CALM_MOST * cm->write_delay_us);
 	b->dirty_id = cm->barrier;
 	b->dirty_acked = atomic_load(&cm->st->acked_seq);
 	TAILQ_INSERT_TAIL(&cm->dirty, b, dirty);

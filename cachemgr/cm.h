@@ -85,6 +85,7 @@ struct bop {
 	uint32_t seen_wseq;   /* wseq of cur at the last such look */
 	uint32_t dirty_wseq;  /* and when it became dirty */
 	uint32_t calm;	      /* looks in a row that saw no write */
+	bool again;	      /* dirty soon after, or during, its last upload */
 	uint64_t dirty_id;    /* cm.barrier at that time */
 	uint64_t dirty_acked; /* state.acked_seq at that time */
 	uint64_t up_dirty_us, up_dirty_id, up_acked; /* the same, of up_slot */
@@ -207,6 +208,7 @@ struct cachemgr {
 	uint64_t quiet_until_us; /* nothing of blocks is asked of the store before */
 	struct warm *warm;	 /* kept from the last run; NULL when nothing is */
 	uint8_t *side_used;	 /* per slot: its side table entry may be in use */
+	uint16_t *sent;		 /* per slot: sent.c */
 
 	uint32_t ndirty, max_dirty; /* blocks on dirty or uploading */
 	uint32_t npromised;	    /* blocks that a writer is about to make dirty */
@@ -306,6 +308,12 @@ int bytes_zero_sub(struct cachemgr *, uint32_t slot, uint32_t sub);
 void huge_open(struct cachemgr *);
 void huge_used(struct cachemgr *, uint32_t slot);
 
+/* ---- sent.c: blocks that come back soon after their upload ---- */
+int sent_open(struct cachemgr *); /* 0 or -ENOMEM */
+void sent_note(struct cachemgr *, uint32_t slot);
+void sent_forget(struct cachemgr *, uint32_t slot); /* it is another block's from now on */
+bool sent_lately(const struct cachemgr *, uint32_t slot, uint64_t us); /* not longer ago than that */
+
 /* ---- check.c ---- */
 void slots_check(struct cachemgr *); /* panics when a slot is not accounted for */
 
@@ -379,7 +387,9 @@ void upload_step(struct cachemgr *, struct bop *);   /* FREEZING: hazards gone? 
 void upload_cancel(struct cachemgr *, struct bop *); /* FREEZING: the block was trimmed */
 void upload_done(struct cachemgr *, struct bop *, const struct ipc_msg *);
 void upload_unreadable(struct cachemgr *, struct bop *, int error); /* 0: it is no more */
-bool upload_now(struct cachemgr *, struct bop *); /* if it is complete; may free it */
+/* If it is complete, and not dirty again.  May free it. */
+bool upload_now(struct cachemgr *, struct bop *);
+#define WRITEBACK_CALM_MOST 4 /* write delays that a block has to be at rest, at most */
 void writeback_later(struct cachemgr *, struct bop *, uint64_t check_us);
 void writeback_forget(struct cachemgr *, struct bop *);
 void writeback_run(struct cachemgr *); /* start what is due */

@@ -178,7 +178,7 @@ cachemgr_open(struct cachemgr *cm, struct role_env *env)
 	if (cm->confine != NULL)
 		cm->confine(env);
 	if ((r = attach_rings(cm)) < 0 || (r = sched_open(cm)) < 0 || (r = bop_open(cm)) < 0 ||
-	    (r = evict_open(cm)) < 0 || (r = readahead_open(cm)) < 0)
+	    (r = evict_open(cm)) < 0 || (r = readahead_open(cm)) < 0 || (r = sent_open(cm)) < 0)
 		return (r);
 	cm->limbo = calloc(cm->shm->geo.nslots, sizeof(uint32_t));
 	cm->free_slot = calloc(cm->shm->geo.nslots, sizeof(uint32_t));

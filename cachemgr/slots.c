@@ -141,6 +141,7 @@ slot_prepare(struct cachemgr *cm, uint32_t slot, uint32_t block)
 	atomic_store(&s->cseq, atomic_load(&s->wseq));
 	atomic_store_explicit(&s->seen, atomic_load(&s->touch), memory_order_relaxed);
 	head_write(cm, slot, slot_head(block, (uint16_t)(head_gen(h) + 1), 0, SLOT_OLD));
+	sent_forget(cm, slot);
 }
 
 void

@@ -23,7 +23,6 @@
 #define RETRY_US    1000000
 #define GATHER	    20	   /* write delays that a block in constant use may wait */
 #define PAUSES	    8	   /* of its own mean pause: a block is at rest after so many */
-#define CALM_MOST   4	   /* write delays that a block at rest has to be so, at most */
 #define RATE_WINDOW 200000 /* us over which the upload rate is measured */
 
 static bool
@@ -157,6 +156,7 @@ upload_ok(struct cachemgr *cm, struct bop *b, const struct ipc_msg *m)
 	if (b->cur == b->up_slot) {
 		atomic_store(&cm_slot(cm, b->cur)->cseq, b->up_wseq);
 		slot_note_whole(cm, b->cur);
+		sent_note(cm, b->cur);
 		slot_set_state(cm, b->cur, SLOT_LIVE);
 		evict_insert(cm, b->cur);
 		if (zero)
@@ -251,8 +251,8 @@ urgent(struct cachemgr *cm)
  * same block many times, and every writer meanwhile would have to be given a copy.  It waits until a
  * whole write delay has passed without a write.  A quarter of a second is only a pause to a block that
  * is written ten times a second at random, so one that was written repeatedly has to be calm for PAUSES
- * times the mean time between its writes, up to CALM_MOST delays.  All of that for not more than GATHER
- * delays, nor beyond maxDirtyAge.
+ * times the mean time between its writes, up to WRITEBACK_CALM_MOST delays, and one that came back soon after
+ * its last upload for so many.  All of that for not more than GATHER delays, nor beyond maxDirtyAge.
  */
 static bool
 still_written(struct cachemgr *cm, struct bop *b)
@@ -267,9 +267,12 @@ still_written(struct cachemgr *cm, struct bop *b)
 	b->calm = wseq == b->seen_wseq ? b->calm + 1 : 0;
 	if (b->calm == 0)
 		return (true);
+	if (b->calm >= WRITEBACK_CALM_MOST)
+		return (false);
+	if (b->again)
+		return (true);
 	calm_us = b->calm * cm->write_delay_us;
-	return (writes >= 2 && age > calm_us && b->calm < CALM_MOST &&
-		calm_us < PAUSES * (age - calm_us) / writes);
+	return (writes >= 2 && age > calm_us && calm_us < PAUSES * (age - calm_us) / writes);
 }
 
 static bool
@@ -297,8 +300,8 @@ has_place(struct cachemgr *cm)
 bool
 upload_now(struct cachemgr *cm, struct bop *b)
 {
-	if (!b->on_dirty || b->cur == IPC_NO_SLOT || !complete(cm, b->cur) || !may_start(b) ||
-	    !has_place(cm))
+	if (!b->on_dirty || b->again || b->cur == IPC_NO_SLOT || !complete(cm, b->cur) ||
+	    !may_start(b) || !has_place(cm))
 		return (false);
 	want(cm, b);
 	return (true);
