@@ -133,6 +133,15 @@ again() { # again NAME: cold
 	pids_of[$1]=$(disk_pids)
 }
 flush() { use_disk "$1" && timeout 300 s3backerctl -c "$conf" --timeout 290 flush >/dev/null; }
+# settle WHO: until what it was given is where it belongs, or the next one would be measured beside that.
+settle() {
+	case $1 in
+	null*) ;;
+	pass | local) sync -f "$work" ;;
+	old) wait_for 60 old_clean old ;;
+	*) flush "$1" && sync -f "$work" ;;
+	esac
+}
 
 have_old() { command -v s3backer >/dev/null; }
 # Its best: enough threads for the round trips, read-ahead to keep them busy, no MD5 cache.

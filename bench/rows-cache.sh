@@ -71,14 +71,15 @@ row_3() {
 		for who in $cached 1m-late; do
 			run "$who" fio_json "${file_of[$who]}" randwrite 4k 16 --randrepeat=0
 			rec "4 KiB write into cached blocks, depth 16" "$who" "$(val perSec)"
+			settle "$who"
 		done
 		# A part of the disk that nobody has touched; nullfs knows no parts.
 		for who in null 1m 64k 1m-late; do
 			case $who in null) at=0 ;; *) at=$((round * MIB)) ;; esac
 			run "$who" fio_json "${file_of[$who]}" randwrite 4k 16 --randrepeat=0 --offset=${at}m
 			rec "4 KiB write into absent blocks, depth 16" "$who" "$(val perSec)"
+			settle "$who"
 		done
-		for who in 1m 64k 1m-late; do flush "$who"; done
 	done
 	for who in 1m 64k 1m-late; do
 		use_disk "$who"
@@ -110,9 +111,8 @@ row_4() {
 		for who in $filed; do
 			run "$who" fio_json "${file_of[$who]}" write 1m 1
 			rec "1 MiB sequential write, depth 1" "$who" "$(val MBps)"
-			[ "$who" = pass ] || flush "$who"
+			settle "$who"
 		done
-		sync -f "$work"
 	done
 }
 
@@ -129,6 +129,7 @@ row_5() {
 			run "$who" iolat -w -s -T "$SECS" -n 16384 "${file_of[$who]}"
 			rec "4 KiB write + fsync, p50" "$who" "$(val p50us)"
 			rec "4 KiB write + fsync, p99" "$who" "$(val p99us)"
+			settle "$who"
 		done
 	done
 }
@@ -144,6 +145,7 @@ row_6() {
 		for who in $filed; do
 			run "$who" iolat -w -s -t 16 -T "$SECS" -n 16384 "${file_of[$who]}"
 			rec "4 KiB write + fsync, 16 threads" "$who" "$(val perSec)"
+			settle "$who"
 		done
 	done
 }

@@ -143,10 +143,16 @@ rec_9() { # DEPTH WHO CPU
 }
 
 # 10  cached-read p99 and cold-read p99 while a full backlog uploads
+#
+# The reader, the writer, the store and all of ours have the same few processors.  What that alone costs is shown
+# by others who read beside the same writer and the same uploads: `null-memory`, a file system that only has to
+# copy, and `raw`, which GETs blocks from the same server, four at a time as our reader does.
 row_10() {
-	local n=1024 when writer
+	local n=1024 when writer beside
 	server 20
+	null_up null-memory -m -s $((256 * MB))
 	raw -c 32 -n $n -f 4096 -p 1m- put "$url/bkt" >/dev/null
+	raw -c 32 -n 128 put "$url/raw" >/dev/null
 	disk 1m blockCacheSize=2g
 	fill "$file" 256
 	figure "cached 4 KiB read p99, backlog uploading" us idle "<= 1.5"
@@ -156,10 +162,15 @@ row_10() {
 		for when in idle busy; do
 			if [ $when = busy ]; then
 				fio --name=w --filename="$file" --rw=write --bs=1m --direct=1 --offset=6g --size=8g \
-				    --time_based --runtime=$((SECS * 2 + 6)) --output=/dev/null --allow_file_create=0 &
+				    --time_based --runtime=$((SECS * 3 + 10)) --output=/dev/null --allow_file_create=0 &
 				writer=$!
 				wait_for 20 backlog
 			fi
+			beside=$([ $when = idle ] || echo ", busy")
+			run null-memory iolat -r -d -T "$SECS" -n 65536 "${file_of[null-memory]}"
+			rec "cached 4 KiB read p99, backlog uploading" "null-memory$beside" "$(val p99us)"
+			run raw raw -c 4 -n 128 get "$url/raw"
+			rec "cold 4 KiB read p99, backlog uploading, 20 ms" "raw$beside" "$(val p99us)" "$(val cpu)"
 			run 1m iolat -r -d -T "$SECS" -n 65536 "$file"
 			rec "cached 4 KiB read p99, backlog uploading" $when "$(val p99us)"
 			# Every round and state has blocks of its own to be cold.

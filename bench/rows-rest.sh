@@ -82,10 +82,12 @@ stop_all() {
 # 17  ext4 on the loop device: untar, rm, sqlite with fsync, fio mixed
 #
 # With the loop device of our recipes (s3backer-recipes(7): --direct-io=on --sector-size=4096), for the local
-# file as well; and once more through the page cache of the file, which is what mount -o loop makes.
+# file as well; and once more through the page cache of the file, which is what mount -o loop makes.  `pass` is the
+# pass-through file system on the same disk: what FUSE costs there, whoever answers.
 row_17() {
 	local who files how
 	server 20
+	null_up pass -s $((4096 * MB)) -p "$work/pass.file"
 	disk 64k blockSize=64k size=4g blockCacheFile="$work/cache.64k" blockCacheSize=3g
 	disk 1m size=4g blockCacheFile="$work/cache.1m" blockCacheSize=3g
 	truncate -s 4g "$work/local"
@@ -97,7 +99,7 @@ row_17() {
 		figure "ext4 on loop: rm -r of them, and sync$how" files/s local ">= 0.8"
 		figure "ext4 on loop: sqlite transactions, synchronous=FULL$how" /s local ">= 1.0"
 		figure "ext4 on loop: fio 4 KiB 70/30, depth 8, fsync each 16$how" /s local ">= 0.8"
-		for who in local 1m 64k; do
+		for who in local pass 1m 64k; do
 			case $how in
 			"") loop_up "${file_of[$who]}" --direct-io=on --sector-size=4096 ;;
 			*) loop_up "${file_of[$who]}" ;;
@@ -108,9 +110,12 @@ row_17() {
 		done
 		for round in $(rounds); do
 			[ "$round" -le 3 ] || break
-			for who in local 1m 64k; do on_ext4 "$who" "$work/fs.$who" "$how"; done
+			for who in local pass 1m 64k; do
+				on_ext4 "$who" "$work/fs.$who" "$how"
+				settle "$who"
+			done
 		done
-		for who in local 1m 64k; do
+		for who in local pass 1m 64k; do
 			umount "$work/fs.$who"
 			loop_down "${loop_of[$who]}"
 		done
