@@ -43,7 +43,8 @@ static struct {
 	bool lie; /* mutation: fdatasync does nothing */
 	bool forgets_all; /* at the cut, and not by a coin */
 	bool no_direct; /* the file system has no O_DIRECT */
-} crash = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	uint64_t direct_ends; /* nor has it from this operation on */
+} crash = {.lock = PTHREAD_MUTEX_INITIALIZER, .direct_ends = UINT64_MAX};
 
 static uint32_t
 crash_rnd(void)
@@ -164,6 +165,8 @@ durable_pwrite(int fd, const void *buf, size_t len, off_t off)
 
 	if (((uintptr_t)buf | len | (uintptr_t)off) % 4096 != 0)
 		abort();
+	if (crash.on && !crash.cut && crash.ops >= crash.direct_ends)
+		return (-EINVAL);
 	error = pwrite_full(fd, buf, len, off);
 	pthread_mutex_lock(&crash.lock);
 	crash_op(fd);

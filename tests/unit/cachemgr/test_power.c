@@ -267,6 +267,7 @@ run(uint64_t seed, unsigned cuts, bool expect_wrong)
 		crash.rng = seed * 7919 + cut;
 		crash.ops = 0;
 		crash.cut_at = 5 + rnd(600);
+		crash.direct_ends = seed % 3 == 1 ? crash_rnd() % 600 : UINT64_MAX;
 		crash.cut = false;
 		crash.on = true;
 		steps_until_cut();
