@@ -23,13 +23,25 @@ STAILQ_HEAD(job_list, job);
 struct jobs {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct job_list waiting, finished; /* lock */
-	bool closing;			   /* lock */
+	struct job_list urgent, waiting, finished; /* lock */
+	bool closing;				   /* lock */
 	unsigned nthreads;
 	pthread_t thread[THREADS_MAX];
 	int efd; /* rung when `finished` becomes non-empty */
 	struct loop *loop;
 };
+
+/* The next one, taken out; NULL: there is none. */
+static struct job *
+take(struct jobs *p)
+{
+	struct job_list *l = STAILQ_EMPTY(&p->urgent) ? &p->waiting : &p->urgent;
+	struct job *j = STAILQ_FIRST(l);
+
+	if (j != NULL)
+		STAILQ_REMOVE_HEAD(l, link);
+	return (j);
+}
 
 static void *
 worker(void *arg)
@@ -45,11 +57,10 @@ worker(void *arg)
 		static const uint64_t one = 1;
 		bool first;
 
-		while ((j = STAILQ_FIRST(&p->waiting)) == NULL && !p->closing)
+		while (!p->closing && (j = take(p)) == NULL)
 			(void)pthread_cond_wait(&p->more, &p->lock);
 		if (p->closing)
 			break;
-		STAILQ_REMOVE_HEAD(&p->waiting, link);
 		(void)pthread_mutex_unlock(&p->lock);
 		j->run(j, scratch);
 		(void)pthread_mutex_lock(&p->lock);
@@ -91,6 +102,7 @@ jobs_open(unsigned nthreads, struct loop *loop, struct jobs **ret_jobs)
 
 	if (p == NULL)
 		return (-ENOMEM);
+	STAILQ_INIT(&p->urgent);
 	STAILQ_INIT(&p->waiting);
 	STAILQ_INIT(&p->finished);
 	(void)pthread_mutex_init(&p->lock, NULL);
@@ -147,7 +159,7 @@ void
 jobs_submit(struct jobs *p, struct job *j)
 {
 	(void)pthread_mutex_lock(&p->lock);
-	STAILQ_INSERT_TAIL(&p->waiting, j, link);
+	STAILQ_INSERT_TAIL(j->urgent ? &p->urgent : &p->waiting, j, link);
 	(void)pthread_cond_signal(&p->more);
 	(void)pthread_mutex_unlock(&p->lock);
 }

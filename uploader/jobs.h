@@ -4,6 +4,7 @@
  *
  * Process:  uploader.
  * Threads:  jobs_submit() and `done` in the main thread; `run` in one of the pool's.
+ * Order:    urgent ones before the others, both in the order of their submission.
  * Owns:     nothing but the threads: a job belongs to the pool from jobs_submit() to `done`, and is
  *           usually the first member of something larger.
  * Errors:   0 or -errno.
@@ -11,6 +12,7 @@
 #ifndef S3B_UPLOADER_JOBS_H
 #define S3B_UPLOADER_JOBS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <bsd/sys/queue.h>
@@ -22,6 +24,7 @@ struct jobs;
 
 struct job {
 	STAILQ_ENTRY(job) link;
+	bool urgent; /* somebody waits: before all that are not */
 	void (*run)(struct job *, void *scratch); /* JOBS_SCRATCH bytes, this thread's own */
 	void (*done)(struct job *);
 };

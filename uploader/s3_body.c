@@ -153,6 +153,7 @@ get_end(struct s3_op *s, bool *ret_later)
 	if (!s->as_is) {
 		s->job.run = decode_run;
 		s->job.done = decode_done;
+		s->job.urgent = !s->op->background;
 		s3_verify_prepare(s);
 		*ret_later = true;
 		s->in_job = true;

@@ -184,6 +184,7 @@ s3_verify_slot(struct s3_op *s, bool *ret_later)
 		return (0);
 	s->job.run = sum_run;
 	s->job.done = sum_done;
+	s->job.urgent = !op->background;
 	*ret_later = true;
 	s->in_job = true;
 	jobs_submit(s->s3->env.jobs, &s->job);

@@ -140,6 +140,7 @@ dir_submit(struct store *store, struct store_op *op)
 	o->op = op;
 	o->job.run = op_run;
 	o->job.done = op_done;
+	o->job.urgent = op->kind == STORE_GET && !op->background;
 	jobs_submit(o->d->jobs, &o->job);
 }
 

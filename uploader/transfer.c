@@ -338,6 +338,7 @@ check_begin(struct transfer *t)
 	t->op.len = size;
 	t->op.io = (struct slot_io){.fd = 0, .mem = t->mem, .size = size};
 	t->op.verify = true;
+	t->op.background = true;
 	t->op.done = get_done;
 	work_begin(&t->w, get_attempt);
 }
