@@ -59,10 +59,10 @@ make(char *first, size_t n)
 	int error = 0;
 
 	/* One page of each at least has to be there; the kernel zeroes what is not. */
-	for (size_t at = 0; at < len; at += HUGE_BYTES)
+	for (size_t at = 0; at < len && error == 0; at += HUGE_BYTES)
 		if (madvise(first + at, 4096, MADV_POPULATE_READ) < 0)
-			return (-errno);
-	for (unsigned i = 0; i < TRIES; i++) {
+			error = -errno;
+	for (unsigned i = 0; i < TRIES && (error == 0 || i > 0); i++) {
 		error = madvise(first, len, MADV_COLLAPSE) < 0 ? -errno : 0;
 		if (error != -EAGAIN && error != -EBUSY)
 			break;
